@@ -1,0 +1,83 @@
+/**
+ * Prices, in millitokens (integers of a thousandth of a token): the most a job can cost, which
+ * is held at admission, and what it did cost, which is settled at its end.
+ * Base: an image of 1024x1024 at its model's default steps is 1 token; 5 s of 1280x720 video
+ * are 3; 500 tokens of text are 0.5. The settled price never exceeds the held one.
+ */
+import { assert } from './assert.ts';
+import type { JobSpec } from './job.ts';
+import { findModel } from './model.ts';
+import type { Usage } from './usage.ts';
+
+const IMAGE_PX = 1024 * 1024;
+const VIDEO_PX_S = 1280 * 720 * 5;
+const VIDEO_MILLITOKENS = 3000;
+const TEXT_MILLITOKENS_PER_TOKEN = 1;
+const SPEECH_MILLITOKENS_PER_1000_CHARS = 500;
+const MUSIC_MILLITOKENS_PER_MINUTE = 2000;
+/** A transcription is priced by its file's length; a file whose length is unknown counts so. */
+const TRANSCRIPTION_MILLITOKENS = 1000;
+
+/** The highest possible cost of a job: what is held while it waits and runs. */
+export function quoteMillitokens(spec: JobSpec): number {
+  const model = findModel(spec.model);
+  assert(model, 'a spec names a model of the catalog');
+  const price = (basePrice(spec, model.steps) * model.factorMillis) / 1000;
+  return Math.max(1, Math.ceil(price - 1e-9));
+}
+
+function basePrice(spec: JobSpec, defaultSteps: number): number {
+  switch (spec.type) {
+    case 'image': {
+      const scale = spec.upscale === 1 ? 1 : 1.5;
+      const area = (spec.width * spec.height) / IMAGE_PX;
+      return 1000 * area * (spec.steps / defaultSteps) * spec.count * scale;
+    }
+    case 'video': {
+      const volume = (spec.width * spec.height * spec.duration_s) / VIDEO_PX_S;
+      return VIDEO_MILLITOKENS * volume * (spec.steps / defaultSteps);
+    }
+    case 'text':
+      return spec.max_tokens * TEXT_MILLITOKENS_PER_TOKEN;
+    case 'speech':
+      return (spec.input.length / 1000) * SPEECH_MILLITOKENS_PER_1000_CHARS;
+    case 'music':
+      return (spec.duration_s / 60) * MUSIC_MILLITOKENS_PER_MINUTE;
+    case 'transcription':
+      return TRANSCRIPTION_MILLITOKENS;
+  }
+}
+
+/**
+ * What a job that ended has cost. A failure costs nothing; a job cancelled while it ran costs
+ * the share of steps that were done; text costs the tokens that were generated.
+ */
+export function settleMillitokens(
+  job: { spec: JobSpec; heldMillitokens: number },
+  outcome: 'completed' | 'failed' | 'cancelled',
+  usage: Usage,
+): number {
+  if (outcome === 'failed') return 0;
+  const share = workShare(job.spec, outcome, usage);
+  const price = Math.max(0, Math.ceil(job.heldMillitokens * share - 1e-9));
+  return Math.min(job.heldMillitokens, price);
+}
+
+function workShare(spec: JobSpec, outcome: 'completed' | 'cancelled', usage: Usage): number {
+  switch (spec.type) {
+    case 'text':
+      return Math.min(1, (usage.completionTokens ?? 0) / spec.max_tokens);
+    case 'image':
+    case 'video':
+      return outcome === 'completed' ? 1 : Math.min(1, (usage.steps ?? 0) / spec.steps);
+    case 'speech':
+    case 'music':
+    case 'transcription':
+      return outcome === 'completed' ? 1 : 0;
+  }
+}
+
+/** Millitokens as the wire's decimal number of tokens. */
+export function toTokens(millitokens: number): number {
+  return millitokens / 1000;
+}
