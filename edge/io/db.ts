@@ -1,0 +1,135 @@
+/**
+ * Postgres, through the Neon driver: a pool made and ended per use, since a Worker may not share
+ * a connection between requests. A use that takes longer than its time limit throws
+ * DatabaseTimeout and its connections are cut. Locally the driver dials a WebSocket bridge.
+ */
+import { neonConfig, Pool } from '@neondatabase/serverless';
+import type { PoolClient } from '@neondatabase/serverless';
+import { DrizzleQueryError, getTableColumns, sql } from 'drizzle-orm';
+import type { SQL } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/neon-serverless';
+import type { NeonDatabase } from 'drizzle-orm/neon-serverless';
+import type { PgTable } from 'drizzle-orm/pg-core';
+import { DATABASE_TIMEOUT_MS } from '#schema/limits.ts';
+import type { Env } from '../env.ts';
+import { logWarn } from './log.ts';
+
+export type Database = NeonDatabase;
+/** A database or a transaction in it. */
+export type Queries = Pick<Database, 'insert' | 'select' | 'update' | 'delete' | 'execute'>;
+
+/** Enough of a query to know which it is. */
+const QUERY_CHARS_MAX = 80;
+
+/** Postgres did not answer in time. */
+export class DatabaseTimeout extends Error {
+  override readonly name = 'DatabaseTimeout';
+}
+
+/** Runs `work` with a database and always gives the connection back. */
+export async function openDb<T>(
+  env: Pick<Env, 'databaseUrl' | 'databaseWsProxy'>,
+  work: (db: Database) => Promise<T>,
+  timeoutMs = DATABASE_TIMEOUT_MS,
+): Promise<T> {
+  configure(env.databaseWsProxy);
+  const pool = new Pool({
+    connectionString: env.databaseUrl,
+    max: 1,
+    connectionTimeoutMillis: timeoutMs,
+    query_timeout: timeoutMs,
+  });
+  const clients = new Set<PoolClient>();
+  pool.on('connect', (client: PoolClient) => clients.add(client));
+  let isOver = false;
+  // Without a listener a connection that breaks while idle would throw out of nowhere.
+  pool.on('error', (error: Error) => {
+    if (!isOver) logWarn('database.connection', { message: error.message });
+  });
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new DatabaseTimeout(`no answer from the database in ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+  });
+  const running = work(drizzle({ client: pool, casing: 'snake_case' }));
+  try {
+    const value = await Promise.race([running, timeout]);
+    isOver = true;
+    await pool.end();
+    return value;
+  } catch (error) {
+    isOver = true;
+    // The work may still hold a client, for which `end` would wait: cut its socket.
+    running.catch(() => {});
+    for (const client of clients) cut(client);
+    pool.end().catch(() => {});
+    throw withoutParameters(error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Drizzle puts the parameters into its message, and so users' texts into the log. */
+function withoutParameters(error: unknown): unknown {
+  if (!(error instanceof DrizzleQueryError)) return error;
+  const cause: unknown = error.cause;
+  return new Error(`query failed: ${error.query.slice(0, QUERY_CHARS_MAX)}`, { cause });
+}
+
+function cut(client: PoolClient): void {
+  const { connection } = client as unknown as {
+    connection?: { stream?: { destroy?: () => void } };
+  };
+  connection?.stream?.destroy?.();
+}
+
+let configuredFor: string | null | undefined;
+
+function configure(proxy: string | null): void {
+  if (configuredFor === proxy) return;
+  configuredFor = proxy;
+  if (proxy === null) return;
+  neonConfig.wsProxy = () => proxy;
+  neonConfig.useSecureWebSocket = false;
+  neonConfig.pipelineConnect = 'password';
+}
+
+/**
+ * A value as Postgres can store it in jsonb: NUL and broken UTF-16, which it refuses, become
+ * U+FFFD. Input is checked at the door; this keeps a stray one from stopping all history.
+ */
+export function toStorable<T>(value: T): T {
+  return clean(value) as T;
+}
+
+function clean(value: unknown): unknown {
+  if (typeof value === 'string') return value.toWellFormed().replaceAll('\0', '\ufffd');
+  if (Array.isArray(value)) return value.map(clean);
+  if (value === null || typeof value !== 'object' || value instanceof Date) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [clean(key), clean(item)]));
+}
+
+/** For `on conflict do update`: every column takes the value that was to be inserted. */
+export function setExcluded(table: PgTable): Record<string, SQL> {
+  const names = Object.keys(getTableColumns(table));
+  return Object.fromEntries(names.map((name) => [name, sql.raw(`excluded."${toSnake(name)}"`)]));
+}
+
+/** As drizzle's `casing: 'snake_case'` names a column. */
+function toSnake(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/**
+ * Whether Postgres refused the data itself: SQLSTATE classes 22 (data exception) and 23
+ * (integrity constraint). A repeat would be refused again.
+ */
+export function isRefusedData(error: unknown): boolean {
+  for (let at: unknown = error; at instanceof Error; at = at.cause) {
+    const { code } = at as { code?: unknown };
+    if (typeof code === 'string' && /^2[23]/.test(code)) return true;
+  }
+  return false;
+}

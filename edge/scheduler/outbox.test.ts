@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import { BACKOFF_MS_MAX, DELIVERY_CHECK_MS, RECORD_BATCH_MAX } from '#schema/limits.ts';
+import { Outbox } from './outbox.ts';
+import type { Deliver, Receiver } from './outbox.ts';
+
+/** An outbox with a clock of its own; `sequences` are those of the jobs now. */
+function testOutbox(deliver: Partial<Record<Receiver, Deliver>>) {
+  const sequences = new Map<string, number>();
+  const delivered: string[] = [];
+  const clock = { now: 1000 };
+  const refuse: Deliver = () => Promise.reject(new Error('away'));
+  const outbox = new Outbox({
+    deliver: { postgres: refuse, account: refuse, feed: refuse, ...deliver },
+    sequenceOf: (jobId) => sequences.get(jobId) ?? null,
+    onDelivered: (receiver, ids) => delivered.push(...ids.map((id) => `${receiver}:${id}`)),
+    onFailure: () => {},
+    now: () => clock.now,
+    random: () => 0,
+  });
+  const add = (receiver: Receiver, jobId: string, changed: number) => {
+    sequences.set(jobId, (sequences.get(jobId) ?? 0) + 1);
+    outbox.add(receiver, jobId, changed);
+  };
+  const arrive: Deliver = (ids) =>
+    Promise.resolve(new Map(ids.map((id) => [id, sequences.get(id)!])));
+  return { outbox, add, arrive, sequences, delivered, clock };
+}
+
+describe('the outbox', () => {
+  it('delivers in batches, oldest first, and then is empty', async () => {
+    const batches: (readonly string[])[] = [];
+    const world = testOutbox({
+      postgres: (ids) => {
+        batches.push(ids);
+        return world.arrive(ids);
+      },
+    });
+    const ids = Array.from({ length: RECORD_BATCH_MAX + 1 }, (_, number) => `job${number}`);
+    for (const [index, id] of ids.entries()) world.add('postgres', id, index + 1);
+    expect(world.outbox.oldestDue('postgres')).toBe(1);
+    await world.outbox.pump();
+    expect(batches.map((batch) => batch.length)).toEqual([RECORD_BATCH_MAX, 1]);
+    expect(batches.flat()).toEqual(ids);
+    expect(world.outbox.nextAt()).toBeNull();
+  });
+
+  it('keeps all of a batch whose receiver is away, and waits longer after each failure', async () => {
+    const world = testOutbox({});
+    world.add('postgres', 'job', 1);
+    const waits: number[] = [];
+    for (let count = 0; count < 12; count++) {
+      await world.outbox.pump();
+      expect(world.outbox.isDue('job')).toBe(true);
+      const nextAt = world.outbox.nextAt()!;
+      waits.push(nextAt - world.clock.now);
+      world.clock.now = nextAt;
+    }
+    expect(waits[1]).toBeGreaterThan(waits[0]!);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(BACKOFF_MS_MAX);
+    expect(world.delivered).toEqual([]);
+  });
+
+  it('delivers again what changed while it was delivered', async () => {
+    let calls = 0;
+    const world = testOutbox({
+      feed: async (ids) => {
+        const arrived = await world.arrive(ids);
+        calls += 1;
+        if (calls === 1) world.add('feed', 'job', 2);
+        return arrived;
+      },
+    });
+    world.add('feed', 'job', 1);
+    await world.outbox.pump();
+    expect(calls).toBe(2);
+    expect(world.delivered).toEqual(['feed:job']);
+  });
+
+  it('does not let one account that is away hold up the others', async () => {
+    const world = testOutbox({
+      account: (ids) => world.arrive(ids.filter((id) => id !== 'broken')),
+    });
+    world.add('account', 'broken', 1);
+    for (let number = 0; number < RECORD_BATCH_MAX * 2; number++) {
+      world.add('account', `job${number}`, number + 2);
+    }
+    await world.outbox.pump();
+    expect(world.delivered).toHaveLength(RECORD_BATCH_MAX * 2);
+    expect(world.outbox.size('account')).toBe(1);
+    expect(world.outbox.nextAt()).toBeGreaterThan(world.clock.now);
+  });
+
+  it('is looked after while a delivery is under way', () => {
+    const world = testOutbox({ postgres: () => new Promise(() => {}) });
+    world.add('postgres', 'job', 1);
+    void world.outbox.pump();
+    expect(world.outbox.nextAt()).toBe(world.clock.now + DELIVERY_CHECK_MS);
+  });
+});

@@ -1,0 +1,110 @@
+/** The Scheduler's tables, and how a stored row becomes an entry of the state. */
+import { LEASE_MS } from '#schema/limits.ts';
+import type { Tier } from '#schema/plan.ts';
+import type { LiveEntry } from '../core/state.ts';
+
+export const TABLES = `
+  CREATE TABLE IF NOT EXISTS job (
+    place INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
+    account_id TEXT NOT NULL,
+    tier TEXT NOT NULL,
+    model TEXT NOT NULL,
+    deadline_at INTEGER,
+    status TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    changed INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    fencing_token INTEGER NOT NULL,
+    bypassed INTEGER NOT NULL,
+    agent_id TEXT,
+    session_id TEXT,
+    queued_at INTEGER NOT NULL,
+    started_at INTEGER,
+    finished_at INTEGER,
+    cancel_requested_at INTEGER,
+    watched INTEGER NOT NULL,
+    order_json TEXT NOT NULL,
+    outcome_json TEXT
+  );
+  CREATE TABLE IF NOT EXISTS agent (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    secret_hash TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    session_id TEXT,
+    capabilities_json TEXT,
+    draining INTEGER NOT NULL,
+    revoked INTEGER NOT NULL,
+    last_seen_at INTEGER
+  ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+`;
+
+export interface JobRow extends Record<string, SqlStorageValue> {
+  place: number;
+  id: string;
+  account_id: string;
+  tier: Tier;
+  model: string;
+  deadline_at: number | null;
+  status: LiveEntry['status'];
+  sequence: number;
+  changed: number;
+  attempt: number;
+  fencing_token: number;
+  bypassed: number;
+  agent_id: string | null;
+  session_id: string | null;
+  queued_at: number;
+  started_at: number | null;
+  finished_at: number | null;
+  cancel_requested_at: number | null;
+  watched: number;
+}
+
+export interface BodyRow extends JobRow {
+  order_json: string;
+  outcome_json: string | null;
+}
+
+export interface AgentRow extends Record<string, SqlStorageValue> {
+  id: string;
+  name: string;
+  secret_hash: string;
+  created_at: number;
+  session_id: string | null;
+  capabilities_json: string | null;
+  draining: number;
+  revoked: number;
+  last_seen_at: number | null;
+}
+
+/** What the state needs of a job; the bodies stay on disk. */
+export const ENTRY_COLUMNS = `place, id, account_id, tier, model, deadline_at, status, sequence, changed,
+  attempt, fencing_token, bypassed, agent_id, session_id, queued_at, started_at, finished_at,
+  cancel_requested_at, watched`;
+
+/** The entry of a stored job, its lease running its full time from `now`. */
+export function toEntry(row: JobRow, now: number): LiveEntry {
+  const held = row.status === 'running' && row.agent_id !== null && row.session_id !== null;
+  return {
+    id: row.id,
+    accountId: row.account_id,
+    tier: row.tier,
+    model: row.model,
+    place: row.place,
+    deadlineAt: row.deadline_at,
+    queuedAt: row.queued_at,
+    status: row.status,
+    sequence: row.sequence,
+    attempt: row.attempt,
+    fencingToken: row.fencing_token,
+    lease: held
+      ? { agentId: row.agent_id!, sessionId: row.session_id!, expiresAt: now + LEASE_MS }
+      : null,
+    startedAt: row.started_at,
+    cancelRequestedAt: row.cancel_requested_at,
+    bypassed: row.bypassed,
+  };
+}

@@ -1,0 +1,276 @@
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { describe, expect, it } from 'vitest';
+import { LEASE_MS } from '#schema/limits.ts';
+import {
+  TestAgent,
+  eventually,
+  makeAccount,
+  newOrder,
+  newPool,
+  schedulerOf,
+  stubOf,
+  submitInput,
+} from '../test/world.ts';
+
+const ACCEPT = { accepted: false, cancelled: false };
+
+async function world() {
+  const pool = newPool();
+  const account = await makeAccount();
+  const agent = await TestAgent.start(pool);
+  const enqueue = async (more = {}) => {
+    const order = newOrder(pool, account.id, more);
+    const answer = await schedulerOf(pool).enqueue(order, ACCEPT);
+    expect(answer.ok).toBe(true);
+    return order;
+  };
+  const status = async (id: string) =>
+    (await schedulerOf(pool).find(id, account.id))?.record.status;
+  return { pool, account, agent, enqueue, status };
+}
+
+/** Moves the object's clock forward for one alarm. */
+async function alarmAfter(pool: string, ms: number): Promise<void> {
+  const real = Date.now;
+  await runInDurableObject(stubOf(schedulerOf(pool)), async (instance) => {
+    Date.now = () => real() + ms;
+    try {
+      await (instance as unknown as { alarm(): Promise<void> }).alarm();
+    } finally {
+      Date.now = real;
+    }
+  });
+}
+
+describe('a queued job', () => {
+  it('is taken once however often it is offered', async () => {
+    const { pool, account, enqueue } = await world();
+    const order = await enqueue();
+    const again = await schedulerOf(pool).enqueue(order, { accepted: true, cancelled: false });
+    expect(again.ok && again.value.record.sequence).toBe(2);
+    expect((await schedulerOf(pool).overview()).waiting.pro).toBe(1);
+    expect(await schedulerOf(pool).find(order.id, account.id)).not.toBeNull();
+  });
+
+  it('is unknown to another account', async () => {
+    const { pool, enqueue } = await world();
+    const order = await enqueue();
+    expect(await schedulerOf(pool).find(order.id, 'acc_other')).toBeNull();
+    expect(await schedulerOf(pool).cancel(order.id, 'acc_other')).toBe('unknown');
+  });
+
+  it('survives an eviction in its place', async () => {
+    const { pool, agent, enqueue } = await world();
+    const first = await enqueue();
+    await enqueue();
+    await evictDurableObject(stubOf(schedulerOf(pool)));
+    expect((await agent.acquire()).job?.jobId).toBe(first.id);
+  });
+
+  it('is refused when no agent has its model', async () => {
+    const pool = newPool();
+    const answer = await schedulerOf(pool).enqueue(newOrder(pool, 'acc_a'), ACCEPT);
+    expect(answer).toMatchObject({ ok: false, error: { reason: 'no_agent' } });
+    expect((await schedulerOf(pool).overview()).waiting.pro).toBe(0);
+  });
+
+  it('that its user has our word for is taken without any agent', async () => {
+    const pool = newPool();
+    const options = { accepted: true, cancelled: false };
+    const answer = await schedulerOf(pool).enqueue(newOrder(pool, 'acc_a'), options);
+    expect(answer.ok && answer.value.waiting?.reason).toContain('No GPU');
+  });
+});
+
+describe('a parked poll', () => {
+  it('is answered by a new job', async () => {
+    const { agent, enqueue } = await world();
+    const poll = agent.acquire(20_000);
+    const order = await enqueue();
+    expect((await poll).job?.jobId).toBe(order.id);
+  });
+
+  it('sets no alarm and no timer', async () => {
+    const { pool, agent } = await world();
+    await eventually(async () => (await schedulerOf(pool).overview()).undelivered.postgres === 0);
+    await runInDurableObject(stubOf(schedulerOf(pool)), (_, state) => state.storage.deleteAlarm());
+    await evictDurableObject(stubOf(schedulerOf(pool)));
+    const poll = agent.acquire(20_000);
+    await schedulerOf(pool).overview();
+    const alarm = await runInDurableObject(stubOf(schedulerOf(pool)), (_, state) =>
+      state.storage.getAlarm(),
+    );
+    expect(alarm).toBeNull();
+    // A second poll of the same agent answers the first with nothing.
+    await agent.acquire(0);
+    const other = agent.acquire(20_000);
+    await schedulerOf(pool).drainAgent(agent.credential.agentId, 'req_drain');
+    expect((await poll).job).toBeNull();
+    expect((await other).drain).toBe(true);
+  });
+
+  it('that ends too soon for the answer to arrive gets no job', async () => {
+    const { agent, enqueue, status } = await world();
+    void agent.acquire(1000);
+    const order = await enqueue();
+    expect(await status(order.id)).toBe('queued');
+  });
+});
+
+describe('a lease', () => {
+  it('that lapses brings the job back, and its holder learns it', async () => {
+    const { pool, agent, enqueue, status } = await world();
+    const order = await enqueue();
+    const { job } = await agent.acquire();
+    await alarmAfter(pool, LEASE_MS + 1000);
+    expect(await status(order.id)).toBe('queued');
+    const stale = { jobId: order.id, fencingToken: job!.fencingToken };
+    expect(await agent.complete(stale)).toMatchObject({
+      ok: false,
+      error: { reason: 'lease_lost', lease: stale },
+    });
+    const renewed = await agent.renew([stale]);
+    expect(renewed.ok && renewed.value.lost).toEqual([stale]);
+  });
+
+  it('runs its full time again after an eviction', async () => {
+    const { pool, agent, enqueue } = await world();
+    await enqueue();
+    const { job } = await agent.acquire();
+    await evictDurableObject(stubOf(schedulerOf(pool)));
+    await runDurableObjectAlarm(stubOf(schedulerOf(pool)));
+    const lease = { jobId: job!.jobId, fencingToken: job!.fencingToken };
+    const renewed = await agent.renew();
+    expect(renewed.ok && renewed.value.held).toEqual([lease]);
+    expect((await agent.complete(lease)).ok).toBe(true);
+  });
+
+  it('set an alarm that looks after it', async () => {
+    const { pool, agent, enqueue } = await world();
+    await enqueue();
+    await agent.acquire();
+    const alarm = await runInDurableObject(stubOf(schedulerOf(pool)), (_, state) =>
+      state.storage.getAlarm(),
+    );
+    expect(alarm).not.toBeNull();
+    expect(alarm!).toBeLessThanOrEqual(Date.now() + LEASE_MS);
+  });
+});
+
+describe('the end of an attempt', () => {
+  it('gives the next job in the same answer', async () => {
+    const { agent, enqueue } = await world();
+    await enqueue();
+    const second = await enqueue();
+    const { job } = await agent.acquire();
+    const answer = await agent.complete(
+      { jobId: job!.jobId, fencingToken: job!.fencingToken },
+      true,
+    );
+    expect(answer).toMatchObject({ ok: true, value: { status: 'completed' } });
+    expect(answer.ok && answer.value.next?.job?.jobId).toBe(second.id);
+  });
+
+  it('is told to Postgres and the Account, then the job leaves the object', async () => {
+    const { pool, agent, enqueue, status } = await world();
+    const order = await enqueue();
+    const { job } = await agent.acquire();
+    await agent.complete({ jobId: order.id, fencingToken: job!.fencingToken });
+    await eventually(async () => (await status(order.id)) === undefined);
+    const rows = await runInDurableObject(stubOf(schedulerOf(pool)), (_, state) =>
+      state.storage.sql.exec('SELECT count(*) AS count FROM job').one(),
+    );
+    expect(rows).toEqual({ count: 0 });
+  });
+
+  it('by return puts the job back without counting the attempt', async () => {
+    const { agent, enqueue, status } = await world();
+    const order = await enqueue();
+    const { job } = await agent.acquire();
+    await agent.return({ jobId: order.id, fencingToken: job!.fencingToken });
+    expect(await status(order.id)).toBe('queued');
+    expect((await agent.acquire()).job?.attempt).toBe(1);
+  });
+});
+
+describe('cancel', () => {
+  it('of a waiting job ends it', async () => {
+    const { pool, account, enqueue, agent } = await world();
+    const order = await enqueue();
+    expect(await schedulerOf(pool).cancel(order.id, account.id)).toBe('cancelled');
+    expect((await agent.acquire()).job).toBeNull();
+  });
+
+  it('of a running job reaches the parked control poll, and its result is never delivered', async () => {
+    const { pool, account, enqueue, agent } = await world();
+    const order = await enqueue();
+    const { job } = await agent.acquire();
+    const lease = { jobId: order.id, fencingToken: job!.fencingToken };
+    const control = agent.control(20_000);
+    expect(await schedulerOf(pool).cancel(order.id, account.id)).toBe('cancel_requested');
+    const told = await control;
+    expect(told.ok && told.value.cancel).toEqual([lease]);
+    const answer = await agent.complete(lease);
+    expect(answer).toMatchObject({ ok: true, value: { status: 'cancelled' } });
+    expect(await schedulerOf(pool).cancel(order.id, account.id)).not.toBe('cancelled');
+  });
+});
+
+describe('an agent', () => {
+  it('with a wrong secret is refused every call and changes nothing', async () => {
+    const { pool, agent, enqueue, status } = await world();
+    const order = await enqueue();
+    const { job } = await agent.acquire();
+    const thief = Object.assign(Object.create(agent) as TestAgent, {
+      credential: { ...agent.credential, secretHash: 'f'.repeat(64) },
+    });
+    const refusal = { ok: false, error: { reason: 'unauthorized' } };
+    expect(await thief.register()).toEqual(refusal);
+    expect(await thief.renew()).toEqual(refusal);
+    expect(await thief.control()).toEqual(refusal);
+    const lease = { jobId: order.id, fencingToken: job!.fencingToken };
+    expect(await thief.complete(lease)).toEqual(refusal);
+    expect(await thief.return(lease)).toEqual(refusal);
+    expect(await status(order.id)).toBe('running');
+    expect((await schedulerOf(pool).overview()).running).toBe(1);
+  });
+
+  it('whose token was revoked is refused', async () => {
+    const { pool, agent } = await world();
+    expect(await schedulerOf(pool).revokeAgent(agent.credential.agentId, 'req_revoke')).toBe(true);
+    expect(await agent.renew()).toEqual({ ok: false, error: { reason: 'unauthorized' } });
+    expect((await schedulerOf(pool).survey()).agentsKnown).toBe(0);
+  });
+
+  it('of an unknown session is told to register', async () => {
+    const { agent } = await world();
+    const other = Object.assign(Object.create(agent) as TestAgent, {
+      sessionId: crypto.randomUUID(),
+    });
+    expect(await other.renew()).toEqual({ ok: false, error: { reason: 'not_registered' } });
+  });
+
+  it('keeps its registration over an eviction', async () => {
+    const { pool, agent } = await world();
+    await evictDurableObject(stubOf(schedulerOf(pool)));
+    expect((await agent.renew()).ok).toBe(true);
+    expect((await schedulerOf(pool).survey()).models).toEqual({ painter: 'installed' });
+  });
+});
+
+describe('the outbox', () => {
+  it('still delivers what was due when the object was evicted', async () => {
+    const { pool, agent, account } = await world();
+    const submitted = await account.object.submit(account.secretHash, submitInput(pool));
+    expect(submitted.ok).toBe(true);
+    const { job } = await agent.acquire();
+    await agent.complete({ jobId: job!.jobId, fencingToken: job!.fencingToken });
+    await evictDurableObject(stubOf(schedulerOf(pool)));
+    await eventually(async () => {
+      const { undelivered } = await schedulerOf(pool).overview();
+      return undelivered.account === 0 && undelivered.postgres === 0;
+    });
+    const state = await account.object.state(account.secretHash);
+    expect(state).toMatchObject({ value: { account: { jobsOpen: 0, spentMillitokens: 250 } } });
+  });
+});

@@ -1,0 +1,390 @@
+/**
+ * The Scheduler object, one per pool: queue, agents and leases, the truth of every live job.
+ * Each method reads the clock once, runs a command on the pool (decide, write, evolve: pool.ts),
+ * then acts: answers parked polls, delivers the outbox, sets the alarm. It sets no timer: time
+ * passes by `tick`, which the alarm and every command of an agent bring.
+ * An answer leaves only after its changes are on disk (the platform's output gate).
+ */
+import { DurableObject } from 'cloudflare:workers';
+import type {
+  AcquireAnswer,
+  AcquireBody,
+  CompleteBody,
+  ControlAnswer,
+  ControlBody,
+  EndAnswer,
+  FailBody,
+  RegisterAnswer,
+  RegisterBody,
+  RenewAnswer,
+  RenewBody,
+  ReturnBody,
+} from '#schema/agent-protocol.ts';
+import type { AgentView, QueueOverview } from '#schema/api.ts';
+import { isTerminal } from '#schema/job.ts';
+import { BACKOFF_MS_MAX, HEARTBEAT_MS, LEASE_MS, POLL_MS } from '#schema/limits.ts';
+import type { JobOrder, JobWaiting, LiveJob } from '#schema/record.ts';
+import { nextTickAt } from '../core/lease.ts';
+import type { Command } from '../core/queue.ts';
+import { fail, ok } from '../core/result.ts';
+import type { Result } from '../core/result.ts';
+import { waitingTotal } from '../core/state.ts';
+import { describeWait, refuse } from '../core/wait.ts';
+import type { EnqueueRefusal } from '../core/wait.ts';
+import { parseEnv } from '../env.ts';
+import type {
+  AgentCredential,
+  AgentRefusal,
+  Bindings,
+  PoolSurvey,
+  SchedulerObject,
+} from '../env.ts';
+import { logError, logInfo, logWarn } from '../io/log.ts';
+import { MirrorQueue } from '../io/mirror-queue.ts';
+import { equalHash } from '../io/token.ts';
+import { mirrorAccount } from '../services/mirror-account.ts';
+import type { MirrorRow } from '../services/mirror-account.ts';
+import { deliveries } from './deliver.ts';
+import { agentRows } from './mirror.ts';
+import type { AgentCause } from './mirror.ts';
+import { Outbox } from './outbox.ts';
+import type { Receiver } from './outbox.ts';
+import { Pool } from './pool.ts';
+import { SchedulerStore } from './store.ts';
+import { surveyPool, viewAgent } from './survey.ts';
+import { Waiters } from './waiters.ts';
+
+/** How an attempt ended, by the agent's word. */
+type AttemptVerdict =
+  | Pick<Extract<Command, { kind: 'complete' }>, 'kind' | 'artifacts'>
+  | Pick<Extract<Command, { kind: 'fail' }>, 'kind' | 'code' | 'retryable'>
+  | { readonly kind: 'return' };
+
+const NO_JOB: AcquireAnswer = { job: null, drain: false };
+const NO_ORDER: ControlAnswer = { lost: [], cancel: [], drain: false };
+
+export class Scheduler extends DurableObject<Bindings> implements SchedulerObject {
+  readonly #env;
+  readonly #store: SchedulerStore;
+  readonly #pool: Pool;
+  readonly #outbox: Outbox;
+  readonly #mirror: MirrorQueue<MirrorRow>;
+  readonly #polls = new Waiters<AcquireBody, AcquireAnswer>(NO_JOB);
+  readonly #controls = new Waiters<ControlBody, ControlAnswer>(NO_ORDER);
+  #alarmAt: number | null = null;
+
+  constructor(ctx: DurableObjectState, bindings: Bindings) {
+    super(ctx, bindings);
+    this.#env = parseEnv(bindings);
+    this.#store = new SchedulerStore(ctx.storage);
+    this.#pool = new Pool(this.#store, Date.now());
+    this.#mirror = new MirrorQueue<MirrorRow>(ctx.storage);
+    this.#outbox = new Outbox({
+      deliver: deliveries(this.#env, (jobId) => this.#pool.record(jobId)),
+      sequenceOf: (jobId) => this.#pool.state.jobs.get(jobId)?.sequence ?? null,
+      onDelivered: (receiver, jobIds) => this.#onDelivered(receiver, jobIds),
+      onFailure: (receiver, error) => logError('outbox.fail', error, { receiver }),
+      now: () => Date.now(),
+      random: () => Math.random(),
+    });
+    this.#pool.attach(this.#outbox);
+    void ctx.blockConcurrencyWhile(async () => {
+      this.#alarmAt = await ctx.storage.getAlarm();
+      this.#afterwards();
+    });
+  }
+
+  async enqueue(
+    order: JobOrder,
+    options: { accepted: boolean; cancelled: boolean },
+  ): Promise<Result<LiveJob, EnqueueRefusal>> {
+    const now = Date.now();
+    if (!options.accepted && !this.#pool.state.jobs.has(order.id)) {
+      const refusal = refuse(this.#pool.state, now, placeOf(order));
+      if (refusal) return fail(refusal);
+    }
+    this.#pool.run({ kind: 'enqueue', order, cancelled: options.cancelled }, now);
+    this.#afterwards();
+    return ok(this.#pool.view(this.#pool.state.jobs.get(order.id)!, now));
+  }
+
+  async preview(order: JobOrder): Promise<Result<JobWaiting, EnqueueRefusal>> {
+    const now = Date.now();
+    const refusal = refuse(this.#pool.state, now, placeOf(order));
+    return refusal ? fail(refusal) : ok(describeWait(this.#pool.state, now, placeOf(order)));
+  }
+
+  async find(jobId: string, accountId: string): Promise<LiveJob | null> {
+    const entry = this.#pool.owned(jobId, accountId);
+    return entry && this.#pool.view(entry, Date.now());
+  }
+
+  async watch(jobId: string, accountId: string): Promise<LiveJob | null> {
+    const entry = this.#pool.owned(jobId, accountId);
+    if (!entry) return null;
+    this.#store.watch(entry);
+    return this.#pool.view(entry, Date.now());
+  }
+
+  async cancel(
+    jobId: string,
+    accountId: string,
+  ): Promise<'cancelled' | 'cancel_requested' | 'already_finished' | 'unknown'> {
+    const entry = this.#pool.owned(jobId, accountId);
+    if (!entry) return 'unknown';
+    if (isTerminal(entry.status)) return 'already_finished';
+    this.#pool.run({ kind: 'cancel', jobId }, Date.now());
+    if (entry.lease) {
+      const ref = { jobId, fencingToken: entry.fencingToken };
+      this.#controls.answer(entry.lease.agentId, { ...NO_ORDER, cancel: [ref] });
+    }
+    this.#afterwards();
+    return isTerminal(entry.status) ? 'cancelled' : 'cancel_requested';
+  }
+
+  async survey(): Promise<PoolSurvey> {
+    return surveyPool(this.#pool.state, Date.now());
+  }
+
+  async overview(): Promise<QueueOverview> {
+    return {
+      waiting: { ...this.#pool.state.waitingCount },
+      running: this.#pool.state.running.size,
+      undelivered: {
+        postgres: this.#outbox.size('postgres'),
+        account: this.#outbox.size('account'),
+        feed: this.#outbox.size('feed'),
+      },
+    };
+  }
+
+  async issueAgent(input: {
+    agentId: string;
+    name: string;
+    secretHash: string;
+    requestId: string;
+  }): Promise<void> {
+    const now = Date.now();
+    const { agentId, name, secretHash } = input;
+    if (this.#pool.state.agents.has(agentId)) return;
+    this.#pool.commit([{ kind: 'agent_issued', agentId, name, secretHash, at: now }]);
+    this.#mirrorAgent(agentId, { action: 'agent.issue', requestId: input.requestId });
+  }
+
+  async revokeAgent(agentId: string, requestId: string): Promise<boolean> {
+    const now = Date.now();
+    if (!this.#pool.state.agents.has(agentId)) return false;
+    this.#pool.commit([{ kind: 'agent_revoked', agentId, at: now }]);
+    this.#mirrorAgent(agentId, { action: 'agent.revoke', requestId });
+    return true;
+  }
+
+  async drainAgent(agentId: string, requestId: string): Promise<boolean> {
+    if (!this.#pool.state.agents.has(agentId)) return false;
+    this.#pool.commit([{ kind: 'agent_drained', agentId }]);
+    this.#polls.answer(agentId, { job: null, drain: true });
+    this.#controls.answer(agentId, { ...NO_ORDER, drain: true });
+    this.#mirrorAgent(agentId, { action: 'agent.drain', requestId });
+    return true;
+  }
+
+  async agents(): Promise<AgentView[]> {
+    return [...this.#pool.state.agents.values()].map((agent) => viewAgent(agent, Date.now()));
+  }
+
+  async register(
+    agent: AgentCredential,
+    body: RegisterBody,
+  ): Promise<Result<RegisterAnswer, AgentRefusal>> {
+    if (!this.#verify(agent)) return fail({ reason: 'unauthorized' });
+    const now = Date.now();
+    const { agentId } = agent;
+    const caller = { agentId, sessionId: body.sessionId };
+    const { capabilities, holding } = body;
+    this.#pool.run({ kind: 'register', caller, capabilities, holding }, now);
+    logInfo('agent.register', { agentId, sessionId: body.sessionId, version: body.version });
+    this.#mirrorAgent(agentId, null);
+    this.#afterwards();
+    const { lost, cancel } = this.#pool.sort(caller, holding);
+    return ok({
+      agentId,
+      heartbeatMs: HEARTBEAT_MS,
+      leaseMs: LEASE_MS,
+      pollMs: POLL_MS,
+      lost,
+      cancel,
+    });
+  }
+
+  async acquire(
+    agent: AgentCredential,
+    body: AcquireBody,
+  ): Promise<Result<AcquireAnswer, AgentRefusal>> {
+    if (!this.#verify(agent)) return fail({ reason: 'unauthorized' });
+    const now = Date.now();
+    const caller = { agentId: agent.agentId, sessionId: body.sessionId };
+    this.#pool.run({ kind: 'tick' }, now);
+    const answer = this.#pool.acquire(caller, body, now);
+    this.#afterwards();
+    if (!answer.ok || answer.value.job || answer.value.drain || body.waitMs === 0) return answer;
+    return ok(await this.#polls.park(agent.agentId, body, now + body.waitMs));
+  }
+
+  async renew(
+    agent: AgentCredential,
+    body: RenewBody,
+  ): Promise<Result<RenewAnswer & { watched: readonly string[] }, AgentRefusal>> {
+    if (!this.#verify(agent)) return fail({ reason: 'unauthorized' });
+    const now = Date.now();
+    const caller = { agentId: agent.agentId, sessionId: body.sessionId };
+    this.#pool.run({ kind: 'tick' }, now);
+    const { leases, resident } = body;
+    const result = this.#pool.run({ kind: 'renew', caller, resident, leases }, now);
+    if (!result.ok) return fail(result.error);
+    const sorted = this.#pool.sort(caller, leases);
+    for (const { jobId, progress } of leases) {
+      const held = sorted.held.some((ref) => ref.jobId === jobId);
+      if (held && progress) this.#pool.setProgress(jobId, progress);
+    }
+    const drain = this.#pool.state.agents.get(agent.agentId)!.draining;
+    const watched = sorted.held.map((ref) => ref.jobId).filter((id) => this.#store.isWatched(id));
+    this.#afterwards();
+    return ok({ ...sorted, drain, watched });
+  }
+
+  async control(
+    agent: AgentCredential,
+    body: ControlBody,
+  ): Promise<Result<ControlAnswer, AgentRefusal>> {
+    if (!this.#verify(agent)) return fail({ reason: 'unauthorized' });
+    const now = Date.now();
+    const caller = { agentId: agent.agentId, sessionId: body.sessionId };
+    const seen = this.#pool.run({ kind: 'renew', caller, resident: null, leases: [] }, now);
+    if (!seen.ok) return fail(seen.error);
+    const { lost, cancel } = this.#pool.sort(caller, body.holding);
+    const drain = this.#pool.state.agents.get(agent.agentId)!.draining;
+    const something = lost.length > 0 || cancel.length > 0 || drain;
+    if (something || body.waitMs === 0) return ok({ lost, cancel, drain });
+    return ok(await this.#controls.park(agent.agentId, body, now + body.waitMs));
+  }
+
+  async complete(
+    agent: AgentCredential,
+    body: CompleteBody,
+  ): Promise<Result<EndAnswer, AgentRefusal>> {
+    return this.#end(agent, body, { kind: 'complete', artifacts: body.artifacts });
+  }
+
+  async fail(agent: AgentCredential, body: FailBody): Promise<Result<EndAnswer, AgentRefusal>> {
+    const { jobId, fencingToken } = body.lease;
+    const { code, retryable, detail } = body;
+    logWarn('job.fail', { jobId, fencingToken, agentId: agent.agentId, code, retryable, detail });
+    return this.#end(agent, body, { kind: 'fail', code, retryable });
+  }
+
+  async return(agent: AgentCredential, body: ReturnBody): Promise<Result<EndAnswer, AgentRefusal>> {
+    return this.#end(agent, body, { kind: 'return' });
+  }
+
+  override async alarm(): Promise<void> {
+    this.#alarmAt = null;
+    this.#pool.run({ kind: 'tick' }, Date.now());
+    await this.#deliver();
+    this.#afterwards();
+  }
+
+  /** Ends an attempt and, where asked, gives the next job in the same answer. */
+  #end(
+    agent: AgentCredential,
+    body: CompleteBody | FailBody | ReturnBody,
+    how: AttemptVerdict,
+  ): Result<EndAnswer, AgentRefusal> {
+    if (!this.#verify(agent)) return fail({ reason: 'unauthorized' });
+    const now = Date.now();
+    const caller = { agentId: agent.agentId, sessionId: body.sessionId };
+    this.#pool.run({ kind: 'tick' }, now);
+    const { lease, usage, timings } = body;
+    const entry = this.#pool.state.jobs.get(lease.jobId);
+    if (!entry) return fail({ reason: 'lease_lost', lease });
+    const attempt = { caller, lease, usage, timings, order: this.#pool.order(entry) };
+    const result = this.#pool.run({ ...how, ...attempt }, now);
+    if (!result.ok) return fail(result.error);
+    const status = entry.status as EndAnswer['status'];
+    const next = body.next && this.#pool.acquire(caller, body.next, now);
+    this.#afterwards();
+    return ok({ status, next: next?.ok ? next.value : null });
+  }
+
+  /** What a change may make possible: grants to parked polls, deliveries, another alarm. */
+  #afterwards(): void {
+    this.#match(Date.now());
+    this.ctx.waitUntil(this.#deliver());
+    this.#setAlarm();
+  }
+
+  #match(now: number): void {
+    for (const [agentId, question] of this.#polls.open(now)) {
+      if (waitingTotal(this.#pool.state) === 0) return;
+      const caller = { agentId, sessionId: question.sessionId };
+      const job = this.#pool.acquireParked(caller, question, now);
+      if (job) this.#polls.answer(agentId, { job, drain: false });
+    }
+  }
+
+  async #deliver(): Promise<void> {
+    await Promise.all([this.#outbox.pump(), this.#drainMirror()]);
+    this.#setAlarm();
+  }
+
+  async #drainMirror(): Promise<void> {
+    try {
+      await this.#mirror.drain((rows) => mirrorAccount(this.#env, rows));
+    } catch (error) {
+      logError('mirror.fail', error);
+    }
+  }
+
+  #onDelivered(receiver: Receiver, jobIds: readonly string[]): void {
+    if (receiver === 'postgres') {
+      const oldest = this.#outbox.oldestDue('postgres');
+      this.#store.setPostgresCursor(oldest === null ? this.#store.changed : oldest - 1);
+    }
+    for (const jobId of jobIds) {
+      if (!this.#outbox.isDue(jobId)) this.#pool.run({ kind: 'forget', jobId }, Date.now());
+    }
+  }
+
+  /** One alarm, at the first of: a lapse, a deadline, a delivery to try again. */
+  #setAlarm(): void {
+    const now = Date.now();
+    const due = [
+      nextTickAt(this.#pool.state),
+      this.#outbox.nextAt(),
+      this.#mirror.isEmpty ? null : now + BACKOFF_MS_MAX,
+    ].filter((at) => at !== null);
+    if (due.length === 0) return;
+    const at = Math.max(now + 1, Math.min(...due));
+    // An alarm that comes early does no harm; moving it costs a row.
+    if (this.#alarmAt !== null && this.#alarmAt <= at) return;
+    this.#alarmAt = at;
+    void this.ctx.storage.setAlarm(at);
+  }
+
+  #verify(agent: AgentCredential): boolean {
+    const known = this.#pool.state.agents.get(agent.agentId);
+    return known !== undefined && !known.revoked && equalHash(agent.secretHash, known.secretHash);
+  }
+
+  #mirrorAgent(agentId: string, audit: AgentCause['audit']): void {
+    const agent = this.#pool.state.agents.get(agentId)!;
+    const pool = this.ctx.id.name ?? this.#env.pools[0]!;
+    this.#mirror.add(agentRows(agent, { pool, audit, now: Date.now() }));
+    this.ctx.waitUntil(this.#drainMirror());
+    this.#setAlarm();
+  }
+}
+
+function placeOf(order: JobOrder) {
+  const { accountId, tier, deadlineAt } = order;
+  return { accountId, tier, deadlineAt, model: order.spec.model, place: Infinity };
+}

@@ -1,0 +1,298 @@
+/**
+ * The Scheduler's truth in SQLite. Applies changes one for one as `evolve` does, and loads the
+ * state back. A job is one row from its enqueue until everyone knows its end; its rowid is its
+ * place in the queue, so a change writes one row and no index.
+ * `changed` orders all changes of jobs; Postgres is behind by those after `postgres_cursor`.
+ * Renewals and most signs of life stay in memory: after a restart every lease runs anew.
+ */
+import { Capabilities } from '#schema/agent-protocol.ts';
+import { assert } from '#schema/assert.ts';
+import { AGENT_SEEN_WRITE_MS, RECORD_BATCH_MAX } from '#schema/limits.ts';
+import type { JobOrder, JobRecord } from '#schema/record.ts';
+import { emptyState, insertEntry, modelsOf } from '../core/state.ts';
+import type { Change, LiveEntry, Outcome, QueueState } from '../core/state.ts';
+import type { Receiver } from './outbox.ts';
+import { ENTRY_COLUMNS, TABLES, toEntry } from './row.ts';
+import type { AgentRow, BodyRow, JobRow } from './row.ts';
+
+/** What deliveries were still due when the object was last alive. */
+export interface Undelivered {
+  readonly receiver: Receiver;
+  readonly jobId: string;
+  /** Number of the job's newest change. */
+  readonly changed: number;
+}
+
+export class SchedulerStore {
+  readonly #storage: DurableObjectStorage;
+  readonly #sql: SqlStorage;
+  readonly #watched = new Set<string>();
+  readonly #seenWrittenAt = new Map<string, number>();
+  #changed = 0;
+  #cursor = 0;
+
+  constructor(storage: DurableObjectStorage) {
+    this.#storage = storage;
+    this.#sql = storage.sql;
+    this.#sql.exec(TABLES);
+  }
+
+  /** Number of the newest change of a job. */
+  get changed(): number {
+    return this.#changed;
+  }
+
+  isWatched(jobId: string): boolean {
+    return this.#watched.has(jobId);
+  }
+
+  /** The state as of the last change, every lease running its full time from `now`. */
+  load(now: number): { state: QueueState; undelivered: readonly Undelivered[] } {
+    const state = emptyState();
+    for (const row of this.#sql.exec<AgentRow>('SELECT * FROM agent')) this.#loadAgent(state, row);
+    const cursor = this.#meta('postgres_cursor');
+    this.#cursor = cursor;
+    const undelivered: Undelivered[] = [];
+    const rows = this.#sql.exec<JobRow>(`SELECT ${ENTRY_COLUMNS} FROM job ORDER BY changed`);
+    for (const row of rows) {
+      insertEntry(state, toEntry(row, now));
+      this.#changed = Math.max(this.#changed, row.changed);
+      if (row.watched) this.#watched.add(row.id);
+      const { id: jobId, changed } = row;
+      if (changed > cursor) undelivered.push({ receiver: 'postgres', jobId, changed });
+      if (row.finished_at !== null) undelivered.push({ receiver: 'account', jobId, changed });
+      if (row.watched) undelivered.push({ receiver: 'feed', jobId, changed });
+    }
+    this.#changed = Math.max(this.#changed, cursor);
+    state.nextPlace = Math.max(state.nextPlace, this.#meta('next_place'));
+    return { state, undelivered };
+  }
+
+  #loadAgent(state: QueueState, row: AgentRow): void {
+    const capabilities = row.capabilities_json
+      ? Capabilities.parse(JSON.parse(row.capabilities_json))
+      : null;
+    state.agents.set(row.id, {
+      id: row.id,
+      name: row.name,
+      secretHash: row.secret_hash,
+      createdAt: row.created_at,
+      capabilities,
+      models: capabilities ? modelsOf(capabilities) : new Set(),
+      resident: [],
+      sessionId: row.session_id,
+      draining: row.draining === 1,
+      revoked: row.revoked === 1,
+      lastSeenAt: row.last_seen_at,
+      leases: new Set(),
+    });
+    if (row.last_seen_at !== null) this.#seenWrittenAt.set(row.id, row.last_seen_at);
+  }
+
+  /** Writes changes in one transaction; `state` is as before them. */
+  apply(state: QueueState, changes: readonly Change[]): void {
+    const changed = this.#changed;
+    try {
+      this.#storage.transactionSync(() => {
+        const places = new Map<string, number>();
+        for (const change of changes) this.#write(state, change, places);
+      });
+    } catch (error) {
+      this.#changed = changed;
+      throw error;
+    }
+  }
+
+  #write(state: QueueState, change: Change, places: Map<string, number>): void {
+    const placeOf = (jobId: string): number => {
+      const place = places.get(jobId) ?? state.jobs.get(jobId)?.place;
+      assert(place !== undefined, 'a change names a live job');
+      return place;
+    };
+    switch (change.kind) {
+      case 'job_enqueued':
+        places.set(change.order.id, change.place);
+        return this.#insertJob(change);
+      case 'job_granted': {
+        this.#update(
+          placeOf(change.jobId),
+          'status = ?, agent_id = ?, session_id = ?, fencing_token = ?, attempt = ?, started_at = ?',
+          [
+            'running',
+            change.lease.agentId,
+            change.lease.sessionId,
+            change.fencingToken,
+            change.attempt,
+            change.at,
+          ],
+        );
+        if (change.bypassedJobId) {
+          const place = placeOf(change.bypassedJobId);
+          this.#sql.exec('UPDATE job SET bypassed = bypassed + 1 WHERE place = ?', place);
+        }
+        return;
+      }
+      case 'lease_renewed': {
+        const place = placeOf(change.jobId);
+        const { agentId, sessionId } = change.lease;
+        // Only a takeover by a new session is written, not an extension.
+        if (state.jobs.get(change.jobId)?.lease?.sessionId === sessionId) return;
+        this.#sql.exec(
+          'UPDATE job SET agent_id = ?, session_id = ? WHERE place = ?',
+          agentId,
+          sessionId,
+          place,
+        );
+        return;
+      }
+      case 'job_requeued':
+        return this.#update(
+          placeOf(change.jobId),
+          'status = ?, agent_id = NULL, session_id = NULL, started_at = NULL, attempt = ?',
+          ['queued', change.attempt],
+        );
+      case 'cancel_requested':
+        return this.#update(placeOf(change.jobId), 'cancel_requested_at = ?', [change.at]);
+      case 'job_ended':
+        return this.#update(
+          placeOf(change.jobId),
+          'status = ?, finished_at = ?, outcome_json = ?',
+          [change.outcome.status, change.at, JSON.stringify(change.outcome)],
+        );
+      case 'job_forgotten':
+        this.#watched.delete(change.jobId);
+        this.#forget(state, placeOf(change.jobId));
+        return;
+      default:
+        return this.#writeAgent(change);
+    }
+  }
+
+  #writeAgent(change: Extract<Change, { agentId: string }>): void {
+    switch (change.kind) {
+      case 'agent_issued':
+        this.#sql.exec(
+          'INSERT INTO agent (id, name, secret_hash, created_at, draining, revoked) VALUES (?, ?, ?, ?, 0, 0)',
+          change.agentId,
+          change.name,
+          change.secretHash,
+          change.at,
+        );
+        return;
+      case 'agent_revoked':
+        this.#sql.exec('UPDATE agent SET revoked = 1 WHERE id = ?', change.agentId);
+        return;
+      case 'agent_drained':
+        this.#sql.exec('UPDATE agent SET draining = 1 WHERE id = ?', change.agentId);
+        return;
+      case 'agent_registered':
+        this.#seenWrittenAt.set(change.agentId, change.at);
+        this.#sql.exec(
+          'UPDATE agent SET session_id = ?, capabilities_json = ?, draining = 0, last_seen_at = ? WHERE id = ?',
+          change.sessionId,
+          JSON.stringify(change.capabilities),
+          change.at,
+          change.agentId,
+        );
+        return;
+      case 'agent_seen': {
+        const writtenAt = this.#seenWrittenAt.get(change.agentId) ?? 0;
+        if (change.at - writtenAt < AGENT_SEEN_WRITE_MS) return;
+        this.#seenWrittenAt.set(change.agentId, change.at);
+        this.#sql.exec('UPDATE agent SET last_seen_at = ? WHERE id = ?', change.at, change.agentId);
+      }
+    }
+  }
+
+  #insertJob(change: Extract<Change, { kind: 'job_enqueued' }>): void {
+    const { order, place, at } = change;
+    this.#changed += 1;
+    this.#sql.exec(
+      `INSERT INTO job (place, id, account_id, tier, model, deadline_at, status, sequence, changed,
+        attempt, fencing_token, bypassed, queued_at, watched, order_json)
+       VALUES (?, ?, ?, ?, ?, ?, 'queued', 2, ?, 0, 0, 0, ?, 0, ?)`,
+      place,
+      order.id,
+      order.accountId,
+      order.tier,
+      order.spec.model,
+      order.deadlineAt,
+      this.#changed,
+      at,
+      JSON.stringify(order),
+    );
+  }
+
+  #update(place: number, assignments: string, values: readonly SqlStorageValue[]): void {
+    this.#changed += 1;
+    this.#sql.exec(
+      `UPDATE job SET ${assignments}, sequence = sequence + 1, changed = ? WHERE place = ?`,
+      ...values,
+      this.#changed,
+      place,
+    );
+  }
+
+  #forget(state: QueueState, place: number): void {
+    // The highest place must not be given again after a restart.
+    if (place === state.nextPlace - 1) this.#setMeta('next_place', state.nextPlace);
+    this.#sql.exec('DELETE FROM job WHERE place = ?', place);
+  }
+
+  /** What was ordered; the job must be live. */
+  order(entry: LiveEntry): JobOrder {
+    const row = this.#sql
+      .exec<{ order_json: string }>('SELECT order_json FROM job WHERE place = ?', entry.place)
+      .one();
+    return JSON.parse(row.order_json) as JobOrder;
+  }
+
+  /** The whole record of a live job. */
+  record(entry: LiveEntry): JobRecord {
+    const row = this.#sql.exec<BodyRow>('SELECT * FROM job WHERE place = ?', entry.place).one();
+    const order = JSON.parse(row.order_json) as JobOrder;
+    const outcome = row.outcome_json ? (JSON.parse(row.outcome_json) as Outcome) : null;
+    return {
+      ...order,
+      status: row.status,
+      sequence: row.sequence,
+      attempt: row.attempt,
+      agentId: row.agent_id,
+      queuedAt: row.queued_at,
+      startedAt: row.started_at,
+      finishedAt: row.finished_at,
+      cancelRequestedAt: row.cancel_requested_at,
+      settledMillitokens: outcome?.settledMillitokens ?? null,
+      artifacts: outcome?.artifacts ?? [],
+      usage: outcome?.usage ?? {},
+      timings: outcome?.timings ?? null,
+      error: outcome?.error ?? null,
+    };
+  }
+
+  /** From now on the job's Feed is told of its changes. */
+  watch(entry: LiveEntry): void {
+    if (this.#watched.has(entry.id)) return;
+    this.#watched.add(entry.id);
+    this.#sql.exec('UPDATE job SET watched = 1 WHERE place = ?', entry.place);
+  }
+
+  /**
+   * Postgres has every change up to this number. Written now and then: what is told twice
+   * after a restart does no harm, and a row per delivery would cost more.
+   */
+  setPostgresCursor(changed: number): void {
+    if (changed - this.#cursor < RECORD_BATCH_MAX) return;
+    this.#cursor = changed;
+    this.#setMeta('postgres_cursor', changed);
+  }
+
+  #meta(key: string): number {
+    const rows = this.#sql.exec<{ value: number }>('SELECT value FROM meta WHERE key = ?', key);
+    return rows.toArray()[0]?.value ?? 0;
+  }
+
+  #setMeta(key: string, value: number): void {
+    this.#sql.exec('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)', key, value);
+  }
+}
