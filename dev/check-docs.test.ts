@@ -9,6 +9,7 @@ it.each([
   ['a file at the root', 'in `wrangler.toml`', ['wrangler.toml']],
   ['no command', 'run `npm start`', []],
   ['no route', 'call `/v1/jobs`', []],
+  ['no route that looks like a file', 'see `/openapi.json`', []],
   ['no glob', 'all of `edge/**`', []],
   ['no state made later', 'in `.tessera/local.json`', []],
   ['nothing in a fence', '```\n`edge/gone.ts`\n```', []],

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..');
 const MADE_LATER = /^(\.tessera|dist|coverage|node_modules)\b/;
-const FILE = /^[\w./-]+\.(ts|tsx|mjs|json|toml|md|sql|service|yml)$/;
+const FILE = /^[\w.][\w./-]*\.(ts|tsx|mjs|json|toml|md|sql|service|yml)$/;
 
 /** The words in backticks of a Markdown text that name paths of this repository. */
 export function findPaths(text: string, topLevel: readonly string[]): string[] {

@@ -18,7 +18,7 @@ export const JSON_BODY_BYTES_MAX = 256 * KIB;
 /** Longest `Prefer: wait=N`; proxies cut idle answers soon after a minute. */
 export const PREFER_WAIT_S_MAX = 60;
 /** Idempotency keys are remembered this long: longer than any sane retry loop. */
-export const IDEMPOTENCY_MS = DAY_MS;
+export const IDEMPOTENCY_MS = 24 * HOUR_MS;
 /** A key is a header value that we store: a UUID with room for a prefix. */
 export const IDEMPOTENCY_KEY_CHARS_MAX = 255;
 /** Rows of one page of a list. */
@@ -62,7 +62,6 @@ export const SEED_MAX = 2 ** 32 - 1;
 export const METADATA_KEYS_MAX = 16;
 export const METADATA_KEY_CHARS_MAX = 64;
 export const METADATA_VALUE_CHARS_MAX = 512;
-export const URL_CHARS_MAX = 2048;
 /** A deadline further off than this says nothing. */
 export const DEADLINE_S_MAX = 24 * 60 * 60;
 
@@ -153,7 +152,6 @@ export const DATABASE_TIMEOUT_MS = 10 * SECOND_MS;
 
 // Keys, names and log
 export const NAME_CHARS_MAX = 64;
-export const API_KEYS_MAX = 50;
 /** Models an agent announces. */
 export const AGENT_MODELS_MAX = 500;
 /** Error text an agent sends of its engine, for the operator's log. */

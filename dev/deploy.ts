@@ -1,0 +1,83 @@
+/**
+ * `npm run deploy`: brings this tree to production. Checks first what it needs and names all
+ * that is missing at once; then the site, the migrations, the Worker, in the order in which each
+ * can stand on the one before. Safe to repeat. Bots have nothing to register yet.
+ */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { unstable_readConfig } from 'wrangler';
+import { buildSite } from './build.ts';
+import { migrateDatabase } from './migrate.ts';
+import { Refusal, say, step } from './progress.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+const WRANGLER = join(ROOT, 'node_modules', '.bin', 'wrangler');
+const SECRETS = ['DATABASE_URL', 'ADMIN_KEY', 'SIGNING_KEY'] as const;
+const HEALTH_TIMEOUT_MS = 30_000;
+
+/** Runs wrangler; resolves with its output, or null when it fails. */
+async function ask(args: readonly string[]): Promise<string | null> {
+  const child = spawn(WRANGLER, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'ignore'] });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString('utf8')));
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  return code === 0 ? output : null;
+}
+
+/** Runs wrangler for people to see; throws when it fails. */
+async function run(args: readonly string[]): Promise<void> {
+  const child = spawn(WRANGLER, args, { cwd: ROOT, stdio: 'inherit' });
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  if (code !== 0) throw new Refusal(`wrangler ${args[0]} ended with code ${code}; see above.`);
+}
+
+/** What must be there before anything is changed, each as a sentence that says what to do. */
+async function findMissing(publicUrl: string, databaseUrl: string | undefined): Promise<string[]> {
+  const missing: string[] = [];
+  if (new URL(publicUrl).hostname.endsWith('.example')) {
+    missing.push('PUBLIC_URL in wrangler.toml: the address where users reach the Worker.');
+  }
+  if (databaseUrl === undefined) {
+    missing.push('DATABASE_URL in the environment: the Postgres that is to be migrated.');
+  }
+  if ((await ask(['whoami', '--json'])) === null) {
+    missing.push('A sign-in at Cloudflare: npx wrangler login, or CLOUDFLARE_API_TOKEN.');
+    return missing;
+  }
+  // Before the first deploy the Worker does not exist; wrangler then asks for the secrets itself.
+  const listed = await ask(['secret', 'list', '--format', 'json']);
+  for (const name of listed === null ? [] : SECRETS) {
+    if (!listed?.includes(`"${name}"`)) {
+      missing.push(`The secret ${name}: npx wrangler secret put ${name}`);
+    }
+  }
+  return missing;
+}
+
+async function checkHealth(publicUrl: string): Promise<string> {
+  const signal = AbortSignal.timeout(HEALTH_TIMEOUT_MS);
+  const answer = await fetch(new URL('/health', publicUrl), { signal });
+  return `${answer.status} ${await answer.text()}`;
+}
+
+async function deploy(): Promise<void> {
+  const config = unstable_readConfig({ config: join(ROOT, 'wrangler.toml') });
+  const publicUrl = String(config.vars['PUBLIC_URL']);
+  const databaseUrl = process.env['DATABASE_URL'];
+  const missing = await findMissing(publicUrl, databaseUrl);
+  if (missing.length > 0 || databaseUrl === undefined) {
+    throw new Refusal(`Nothing was deployed. Still missing:\n  - ${missing.join('\n  - ')}`);
+  }
+  await step(say, 'site', buildSite);
+  await step(say, 'migrations', async () => void (await migrateDatabase(databaseUrl)));
+  await run(['deploy']);
+  await step(say, 'health', () => checkHealth(publicUrl));
+  say(`Tessera is at ${publicUrl}`);
+}
+
+try {
+  await deploy();
+} catch (error) {
+  process.stderr.write(`${error instanceof Refusal ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,290 @@
+/**
+ * The whole local system, as the launcher, the end-to-end tests and the soak script start it.
+ *
+ * Parts start in order (database, migrations, site, bundle, Worker, credentials, agent) and stop
+ * in reverse: the agent drains, then the Worker, then PostgreSQL. All state is in one data
+ * folder, held by one system at a time; ports are remembered there, so a restarted part is found
+ * where it was.
+ */
+import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { HealthView } from '#schema/api.ts';
+import { buildSite, bundleWorker } from './build.ts';
+import { keepCredentials, keepSecrets, type Credentials, type Secrets } from './credentials.ts';
+import type { DatabaseOrder } from './database.ts';
+import { readJson, writeJson } from './disk.ts';
+import type { EdgeOrder } from './edge.ts';
+import { takeLock, type Lock } from './lock.ts';
+import { migrateDatabase } from './migrate.ts';
+import { Part } from './part.ts';
+import { choosePort, isPortFree } from './port.ts';
+import { removePostgresData } from './postgres-home.ts';
+import { Refusal, step, type Say } from './progress.ts';
+import { makeAgentShow, makeDatabaseShow, makeEdgeShow } from './show.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+const AGENT_HEALTH_PORT = 9400;
+const HEALTH_MS = 30_000;
+const TRIED_EVERY_MS = 50;
+/** How long the Worker's port may still belong to the Worker of a launcher just killed. */
+const PORT_PATIENCE_MS = 3000;
+const STOP_MS = { agent: 10_000, edge: 5000, database: 10_000 };
+/** Everything a system keeps; --fresh removes these and nothing else of the folder. */
+const PRIVATE = ['worker', 'state', 'logs', 'agent'];
+const KEPT = [
+  ...PRIVATE,
+  'postgres',
+  'postgres.password',
+  'local.json',
+  'secrets.json',
+  'ports.json',
+  'first-job.png',
+];
+
+export type SystemOptions = {
+  data: string;
+  port: number;
+  fresh?: boolean;
+  agent?: boolean;
+  /** Build the site too; tests of the API do without. */
+  site?: boolean;
+  /** A PostgreSQL or Neon to use instead of the embedded one. */
+  databaseUrl?: string | undefined;
+  /** More variables of the Worker, over the local ones. */
+  bindings?: Record<string, string>;
+  /** More environment of the agent. */
+  agentEnv?: Record<string, string>;
+  print: Say;
+};
+
+const Ports = z.object({ postgres: z.number(), bridge: z.number() });
+
+export class LocalSystem {
+  readonly data: string;
+  readonly baseUrl: string;
+  readonly #options: SystemOptions;
+  #lock: Lock | undefined;
+  #parts: { database?: Part; edge?: Part; agent?: Part } = {};
+  #databaseUrl = '';
+  #proxy: string | undefined;
+  #credentials: Credentials | undefined;
+  #stopped = false;
+
+  constructor(options: SystemOptions) {
+    this.#options = options;
+    this.data = resolve(options.data);
+    this.baseUrl = `http://127.0.0.1:${options.port}`;
+  }
+
+  get databaseUrl(): string {
+    return this.#databaseUrl;
+  }
+
+  get credentials(): Credentials {
+    if (this.#credentials === undefined) throw new Error('the system has not started');
+    return this.#credentials;
+  }
+
+  get parts(): { readonly database?: Part; readonly edge?: Part; readonly agent?: Part } {
+    return this.#parts;
+  }
+
+  /** Starts every part in order; whatever fails, the parts already started are stopped. */
+  async start(): Promise<void> {
+    try {
+      await this.#start();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Stops the agent, the Worker and the database, in this order. Safe to repeat. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#parts.agent?.stop();
+    await this.#parts.edge?.stop();
+    await this.#parts.database?.stop();
+    this.#lock?.release();
+    this.#lock = undefined;
+  }
+
+  async #start(): Promise<void> {
+    const { print, fresh, agent, site } = this.#options;
+    mkdirSync(this.data, { recursive: true });
+    chmodSync(this.data, 0o711); // PostgreSQL's user passes through; what is secret is 600
+    this.#lock = takeLock(this.data);
+    await this.#checkPort();
+    if (fresh === true) await step(print, 'clearing the old state', () => this.#clear());
+    for (const name of PRIVATE) mkdirSync(join(this.data, name), { recursive: true, mode: 0o700 });
+    const secrets = keepSecrets(this.data);
+    await step(print, 'PostgreSQL', () => this.#startDatabase());
+    await step(print, 'migrations', async () => {
+      const found = await migrateDatabase(this.#databaseUrl);
+      return found ? 'up to date' : 'skipped: there are none yet';
+    });
+    if (site !== false) await step(print, 'site', buildSite);
+    await step(print, 'Worker bundle', () => bundleWorker(join(this.data, 'worker')));
+    await step(print, 'Worker', () => this.#startEdge(secrets));
+    await step(print, 'credentials', async () => {
+      this.#credentials = await keepCredentials(this.data, this.baseUrl, secrets);
+    });
+    if (agent !== false) await step(print, 'agent', () => this.#startAgent());
+  }
+
+  async #checkPort(): Promise<void> {
+    const { port } = this.#options;
+    const until = Date.now() + PORT_PATIENCE_MS;
+    while (!(await isPortFree(port))) {
+      if (Date.now() < until) await sleep(TRIED_EVERY_MS);
+      else {
+        throw new Refusal(
+          `Port ${port} is taken. Stop what listens there, or choose another: ` +
+            `PORT=${port + 1} npm start`,
+        );
+      }
+    }
+  }
+
+  #clear(): void {
+    removePostgresData(join(this.data, 'postgres'));
+    for (const name of KEPT) {
+      rmSync(join(this.data, name), { recursive: true, force: true });
+    }
+  }
+
+  async #startDatabase(): Promise<string> {
+    const { databaseUrl, print } = this.#options;
+    const external = databaseUrl === undefined ? undefined : new URL(databaseUrl);
+    if (databaseUrl !== undefined) this.#databaseUrl = databaseUrl;
+    if (external?.hostname.endsWith('.neon.tech') === true) return 'Neon, by DATABASE_URL,';
+    const file = join(this.data, 'ports.json');
+    const kept = Ports.safeParse(readJson(file)).data;
+    const port = await choosePort(kept?.postgres);
+    const bridgePort = await choosePort(kept?.bridge);
+    writeJson(file, { postgres: port, bridge: bridgePort });
+    const order: DatabaseOrder =
+      external === undefined
+        ? { kind: 'embedded', dataDir: join(this.data, 'postgres'), port, bridgePort }
+        : {
+            kind: 'external',
+            host: external.hostname,
+            port: Number(external.port || '5432'),
+            bridgePort,
+          };
+    const part = this.#makePart('database', {
+      args: [join(ROOT, 'dev', 'database.ts'), JSON.stringify(order)],
+      show: makeDatabaseShow(),
+      print,
+    });
+    this.#parts.database = part;
+    const ready = await part.start();
+    if (typeof ready['url'] === 'string') this.#databaseUrl = ready['url'];
+    this.#proxy = `127.0.0.1:${bridgePort}/v1`;
+    return external === undefined ? `ready on port ${port}` : 'bridged to DATABASE_URL';
+  }
+
+  async #startEdge(secrets: Secrets): Promise<string> {
+    const { port, bindings, print } = this.#options;
+    const order: EdgeOrder = {
+      port,
+      bundleDir: join(this.data, 'worker'),
+      stateDir: join(this.data, 'state'),
+      assetsDir: join(ROOT, 'web', 'out'),
+      bindings: {
+        ENVIRONMENT: 'local',
+        DATABASE_URL: this.#databaseUrl,
+        ...(this.#proxy === undefined ? {} : { DATABASE_WS_PROXY: this.#proxy }),
+        ADMIN_KEY: secrets.adminKey,
+        SIGNING_KEY: secrets.signingKey,
+        POOLS: 'main',
+        PUBLIC_URL: this.baseUrl,
+        ...bindings,
+      },
+    };
+    const part = this.#makePart('edge', {
+      args: [join(ROOT, 'dev', 'edge.ts')],
+      // wrangler reads the required secrets from the environment too, and complains of none
+      env: { ...order.bindings, TESSERA_EDGE: JSON.stringify(order), WRANGLER_LOG: 'warn' },
+      show: makeEdgeShow(),
+      print,
+    });
+    this.#parts.edge = part;
+    await part.start();
+    await this.#waitForHealth();
+    return `ready at ${this.baseUrl}`;
+  }
+
+  async #startAgent(): Promise<string> {
+    const main = join(ROOT, 'agent', 'main.ts');
+    if (!existsSync(main)) return 'skipped: there is no agent yet';
+    const healthPort = await choosePort(AGENT_HEALTH_PORT);
+    const part = this.#makePart('agent', {
+      args: [main],
+      env: {
+        TESSERA_URL: this.baseUrl,
+        TESSERA_AGENT_TOKEN: this.credentials.agentToken,
+        TESSERA_DATA: join(this.data, 'agent'),
+        TESSERA_HEALTH_PORT: String(healthPort),
+        ...this.#options.agentEnv,
+      },
+      show: makeAgentShow(),
+      print: this.#options.print,
+    });
+    this.#parts.agent = part;
+    await part.start();
+    await this.#waitForAgent();
+    return `online, health at http://127.0.0.1:${healthPort}/health`;
+  }
+
+  #makePart(
+    name: 'database' | 'edge' | 'agent',
+    own: Pick<ConstructorParameters<typeof Part>[0], 'args' | 'env' | 'show' | 'print'>,
+  ): Part {
+    return new Part({
+      ...own,
+      name,
+      cwd: ROOT,
+      logDir: join(this.data, 'logs'),
+      stopMs: STOP_MS[name],
+      announces: name !== 'agent',
+      onSpawn: () => this.#notePids(),
+    });
+  }
+
+  #notePids(): void {
+    const pids = Object.values(this.#parts).map((part) => part.pid);
+    this.#lock?.note(pids.filter((pid) => pid !== undefined));
+  }
+
+  /** The Worker refuses jobs that nobody could run, so the first one waits for the agent. */
+  async #waitForAgent(): Promise<void> {
+    const until = Date.now() + HEALTH_MS;
+    while (!this.#stopped) {
+      const { agents } = await readHealth(this.baseUrl);
+      if (agents.online > 0) return;
+      if (Date.now() > until) throw new Refusal('The agent does not come online: see its log.');
+      await sleep(TRIED_EVERY_MS);
+    }
+  }
+
+  async #waitForHealth(): Promise<void> {
+    const until = Date.now() + HEALTH_MS;
+    while (!this.#stopped) {
+      const status = await fetch(`${this.baseUrl}/health`).then(
+        (response) => response.status,
+        () => 0,
+      );
+      if (status === 200 || status === 503) return;
+      if (Date.now() > until) throw new Refusal(`GET /health answers ${status}, not 200 or 503.`);
+      await sleep(TRIED_EVERY_MS);
+    }
+  }
+}
+
+async function readHealth(baseUrl: string): Promise<HealthView> {
+  const response = await fetch(`${baseUrl}/health`);
+  return HealthView.parse(await response.json());
+}
