@@ -135,7 +135,10 @@ export const TextRequest = z
     max_tokens: z.int().min(1).max(TEXT_TOKENS_MAX).optional(),
     temperature: z.number().min(0).max(2).optional(),
     top_p: z.number().gt(0).max(1).optional(),
-    stop: z.array(plain(z.string().min(1).max(STOP_CHARS_MAX))).max(STOP_SEQUENCES_MAX).optional(),
+    stop: z
+      .array(plain(z.string().min(1).max(STOP_CHARS_MAX)))
+      .max(STOP_SEQUENCES_MAX)
+      .optional(),
     seed: Seed.optional(),
   })
   .refine((value) => (value.messages === undefined) !== (value.prompt === undefined), {

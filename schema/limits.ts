@@ -93,6 +93,10 @@ export const AGENT_SEEN_WRITE_MS = 5 * MINUTE_MS;
 export const LEASE_MS = 90 * SECOND_MS;
 /** Slowest heartbeat: two may be lost before the lease lapses. */
 export const HEARTBEAT_MS = 30 * SECOND_MS;
+/** Extensions of a lease reach the disk when they add up to this; shorter jobs write none. */
+export const LEASE_WRITE_MS = 30 * SECOND_MS;
+/** An object that wakes this late was not asleep but away. */
+export const WAKE_LATE_MS = 15 * SECOND_MS;
 /** Progress is reported at most this often, by an early heartbeat. */
 export const PROGRESS_MS = SECOND_MS;
 /** A parked long poll is answered with nothing after this time. */
@@ -133,7 +137,7 @@ export const FEED_READERS_MAX = 100;
 export const FEED_COMMENT_MS = 15 * SECOND_MS;
 /** A feed forgets its job this long after the job's end; Postgres has the rest. */
 export const FEED_KEEP_MS = HOUR_MS;
-/** A reader that does not take events is dropped past this backlog. */
+/** Events handed to a reader at once; a slow one asks for the rest when it has taken these. */
 export const FEED_BACKLOG_MAX = 256;
 
 // Retry and delivery
@@ -161,6 +165,7 @@ export const LOG_LINE_BYTES_MAX = 8 * KIB;
 export const SPOOL_JOBS_MAX = 20;
 
 assert(HEARTBEAT_MS * 3 <= LEASE_MS, 'two lost heartbeats keep a lease');
+assert(LEASE_WRITE_MS < LEASE_MS, 'an unwritten extension is shorter than a lease');
 assert(POLL_MS < HEARTBEAT_MS, 'a waiting agent is heard of within a heartbeat');
 assert(POLL_MARGIN_MS * 4 < POLL_MS, 'most of a poll can be granted');
 assert(UPLOAD_TICKET_MS > JOB_RUN_MS_MAX, 'a ticket outlives the run');

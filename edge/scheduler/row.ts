@@ -1,5 +1,5 @@
 /** The Scheduler's tables, and how a stored row becomes an entry of the state. */
-import { LEASE_MS } from '#schema/limits.ts';
+import { LEASE_MS, LEASE_WRITE_MS, WAKE_LATE_MS } from '#schema/limits.ts';
 import type { Tier } from '#schema/plan.ts';
 import type { LiveEntry } from '../core/state.ts';
 
@@ -19,6 +19,7 @@ export const TABLES = `
     bypassed INTEGER NOT NULL,
     agent_id TEXT,
     session_id TEXT,
+    lease_until INTEGER,
     queued_at INTEGER NOT NULL,
     started_at INTEGER,
     finished_at INTEGER,
@@ -56,6 +57,7 @@ export interface JobRow extends Record<string, SqlStorageValue> {
   bypassed: number;
   agent_id: string | null;
   session_id: string | null;
+  lease_until: number | null;
   queued_at: number;
   started_at: number | null;
   finished_at: number | null;
@@ -82,12 +84,16 @@ export interface AgentRow extends Record<string, SqlStorageValue> {
 
 /** What the state needs of a job; the bodies stay on disk. */
 export const ENTRY_COLUMNS = `place, id, account_id, tier, model, deadline_at, status, sequence, changed,
-  attempt, fencing_token, bypassed, agent_id, session_id, queued_at, started_at, finished_at,
+  attempt, fencing_token, bypassed, agent_id, session_id, lease_until, queued_at, started_at, finished_at,
   cancel_requested_at, watched`;
 
-/** The entry of a stored job, its lease running its full time from `now`. */
+/** The entry of a stored job; a lease is as `leaseEnd` says. */
 export function toEntry(row: JobRow, now: number): LiveEntry {
-  const held = row.status === 'running' && row.agent_id !== null && row.session_id !== null;
+  const held =
+    row.status === 'running' &&
+    row.agent_id !== null &&
+    row.session_id !== null &&
+    row.lease_until !== null;
   return {
     id: row.id,
     accountId: row.account_id,
@@ -101,10 +107,24 @@ export function toEntry(row: JobRow, now: number): LiveEntry {
     attempt: row.attempt,
     fencingToken: row.fencing_token,
     lease: held
-      ? { agentId: row.agent_id!, sessionId: row.session_id!, expiresAt: now + LEASE_MS }
+      ? {
+          agentId: row.agent_id!,
+          sessionId: row.session_id!,
+          expiresAt: leaseEnd(row.lease_until!, now),
+        }
       : null,
     startedAt: row.started_at,
     cancelRequestedAt: row.cancel_requested_at,
     bypassed: row.bypassed,
   };
+}
+
+/**
+ * When a stored lease lapses. Extensions under LEASE_WRITE_MS are not written, so it may have
+ * run that much longer. An object that was merely evicted wakes on time, by its alarm; one that
+ * wakes late was away, its agents could not report, and they get one whole lease to do so.
+ */
+export function leaseEnd(leaseUntil: number, now: number): number {
+  const latest = leaseUntil + LEASE_WRITE_MS;
+  return now <= latest + WAKE_LATE_MS ? latest : now + LEASE_MS;
 }

@@ -1,6 +1,6 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
-import { LEASE_MS } from '#schema/limits.ts';
+import { LEASE_MS, LEASE_WRITE_MS } from '#schema/limits.ts';
 import {
   TestAgent,
   eventually,
@@ -29,17 +29,15 @@ async function world() {
   return { pool, account, agent, enqueue, status };
 }
 
-/** Moves the object's clock forward for one alarm. */
-async function alarmAfter(pool: string, ms: number): Promise<void> {
+/** Runs `work` with the clock moved forward; objects share it with their test. */
+async function at(ms: number, work: () => Promise<void>): Promise<void> {
   const real = Date.now;
-  await runInDurableObject(stubOf(schedulerOf(pool)), async (instance) => {
-    Date.now = () => real() + ms;
-    try {
-      await (instance as unknown as { alarm(): Promise<void> }).alarm();
-    } finally {
-      Date.now = real;
-    }
-  });
+  Date.now = () => real() + ms;
+  try {
+    await work();
+  } finally {
+    Date.now = real;
+  }
 }
 
 describe('a queued job', () => {
@@ -122,7 +120,9 @@ describe('a lease', () => {
     const { pool, agent, enqueue, status } = await world();
     const order = await enqueue();
     const { job } = await agent.acquire();
-    await alarmAfter(pool, LEASE_MS + 1000);
+    await at(LEASE_MS + 1000, async () => {
+      await runDurableObjectAlarm(stubOf(schedulerOf(pool)));
+    });
     expect(await status(order.id)).toBe('queued');
     const stale = { jobId: order.id, fencingToken: job!.fencingToken };
     expect(await agent.complete(stale)).toMatchObject({
@@ -133,7 +133,49 @@ describe('a lease', () => {
     expect(renewed.ok && renewed.value.lost).toEqual([stale]);
   });
 
-  it('runs its full time again after an eviction', async () => {
+  it('lapses on time though the object slept, and nobody else asked', async () => {
+    const { pool, agent, enqueue, status } = await world();
+    const order = await enqueue();
+    await agent.acquire();
+    await at(LEASE_MS + LEASE_WRITE_MS + 1, async () => {
+      await evictDurableObject(stubOf(schedulerOf(pool)));
+      await runDurableObjectAlarm(stubOf(schedulerOf(pool)));
+      expect(await status(order.id)).toBe('queued');
+    });
+  });
+
+  it('gets one whole lease, and only one, when the object was away', async () => {
+    const { pool, agent, enqueue, status } = await world();
+    const order = await enqueue();
+    await agent.acquire();
+    const awayMs = 10 * LEASE_MS;
+    await at(awayMs, async () => {
+      await evictDurableObject(stubOf(schedulerOf(pool)));
+      await runDurableObjectAlarm(stubOf(schedulerOf(pool)));
+      expect(await status(order.id)).toBe('running');
+    });
+    await at(awayMs + LEASE_MS + 1000, async () => {
+      await evictDurableObject(stubOf(schedulerOf(pool)));
+      await runDurableObjectAlarm(stubOf(schedulerOf(pool)));
+      expect(await status(order.id)).toBe('queued');
+    });
+  });
+
+  it('that was extended still runs after an eviction', async () => {
+    const { pool, agent, enqueue, status } = await world();
+    const order = await enqueue();
+    await agent.acquire();
+    await at(LEASE_MS - 1000, async () => {
+      await agent.renew();
+      await evictDurableObject(stubOf(schedulerOf(pool)));
+    });
+    await at(2 * LEASE_MS - 2000, async () => {
+      await runDurableObjectAlarm(stubOf(schedulerOf(pool)));
+      expect(await status(order.id)).toBe('running');
+    });
+  });
+
+  it('survives an eviction with its token', async () => {
     const { pool, agent, enqueue } = await world();
     await enqueue();
     const { job } = await agent.acquire();

@@ -3,11 +3,11 @@
  * state back. A job is one row from its enqueue until everyone knows its end; its rowid is its
  * place in the queue, so a change writes one row and no index.
  * `changed` orders all changes of jobs; Postgres is behind by those after `postgres_cursor`.
- * Renewals and most signs of life stay in memory: after a restart every lease runs anew.
+ * Short extensions of a lease and most signs of life stay in memory; see `leaseEnd`.
  */
 import { Capabilities } from '#schema/agent-protocol.ts';
 import { assert } from '#schema/assert.ts';
-import { AGENT_SEEN_WRITE_MS, RECORD_BATCH_MAX } from '#schema/limits.ts';
+import { AGENT_SEEN_WRITE_MS, LEASE_WRITE_MS, RECORD_BATCH_MAX } from '#schema/limits.ts';
 import type { JobOrder, JobRecord } from '#schema/record.ts';
 import { emptyState, insertEntry, modelsOf } from '../core/state.ts';
 import type { Change, LiveEntry, Outcome, QueueState } from '../core/state.ts';
@@ -28,6 +28,8 @@ export class SchedulerStore {
   readonly #sql: SqlStorage;
   readonly #watched = new Set<string>();
   readonly #seenWrittenAt = new Map<string, number>();
+  /** Ends of leases as they are on disk, by job id. */
+  readonly #leaseUntil = new Map<string, number>();
   #changed = 0;
   #cursor = 0;
 
@@ -46,7 +48,7 @@ export class SchedulerStore {
     return this.#watched.has(jobId);
   }
 
-  /** The state as of the last change, every lease running its full time from `now`. */
+  /** The state as of the last change. */
   load(now: number): { state: QueueState; undelivered: readonly Undelivered[] } {
     const state = emptyState();
     for (const row of this.#sql.exec<AgentRow>('SELECT * FROM agent')) this.#loadAgent(state, row);
@@ -55,7 +57,9 @@ export class SchedulerStore {
     const undelivered: Undelivered[] = [];
     const rows = this.#sql.exec<JobRow>(`SELECT ${ENTRY_COLUMNS} FROM job ORDER BY changed`);
     for (const row of rows) {
-      insertEntry(state, toEntry(row, now));
+      const entry = toEntry(row, now);
+      insertEntry(state, entry);
+      if (entry.lease) this.#loadLease(entry, row.lease_until!);
       this.#changed = Math.max(this.#changed, row.changed);
       if (row.watched) this.#watched.add(row.id);
       const { id: jobId, changed } = row;
@@ -66,6 +70,14 @@ export class SchedulerStore {
     this.#changed = Math.max(this.#changed, cursor);
     state.nextPlace = Math.max(state.nextPlace, this.#meta('next_place'));
     return { state, undelivered };
+  }
+
+  /** Remembers what is on disk; a grace is written, so that the next wake does not give another. */
+  #loadLease(entry: LiveEntry, leaseUntil: number): void {
+    const granted = entry.lease!.expiresAt - LEASE_WRITE_MS;
+    this.#leaseUntil.set(entry.id, granted);
+    if (granted === leaseUntil) return;
+    this.#sql.exec('UPDATE job SET lease_until = ? WHERE place = ?', granted, entry.place);
   }
 
   #loadAgent(state: QueueState, row: AgentRow): void {
@@ -113,42 +125,14 @@ export class SchedulerStore {
       case 'job_enqueued':
         places.set(change.order.id, change.place);
         return this.#insertJob(change);
-      case 'job_granted': {
-        this.#update(
-          placeOf(change.jobId),
-          'status = ?, agent_id = ?, session_id = ?, fencing_token = ?, attempt = ?, started_at = ?',
-          [
-            'running',
-            change.lease.agentId,
-            change.lease.sessionId,
-            change.fencingToken,
-            change.attempt,
-            change.at,
-          ],
-        );
-        if (change.bypassedJobId) {
-          const place = placeOf(change.bypassedJobId);
-          this.#sql.exec('UPDATE job SET bypassed = bypassed + 1 WHERE place = ?', place);
-        }
-        return;
-      }
-      case 'lease_renewed': {
-        const place = placeOf(change.jobId);
-        const { agentId, sessionId } = change.lease;
-        // Only a takeover by a new session is written, not an extension.
-        if (state.jobs.get(change.jobId)?.lease?.sessionId === sessionId) return;
-        this.#sql.exec(
-          'UPDATE job SET agent_id = ?, session_id = ? WHERE place = ?',
-          agentId,
-          sessionId,
-          place,
-        );
-        return;
-      }
+      case 'job_granted':
+        return this.#writeGrant(placeOf, change);
+      case 'lease_renewed':
+        return this.#writeRenewal(state, placeOf(change.jobId), change);
       case 'job_requeued':
         return this.#update(
           placeOf(change.jobId),
-          'status = ?, agent_id = NULL, session_id = NULL, started_at = NULL, attempt = ?',
+          'status = ?, agent_id = NULL, session_id = NULL, lease_until = NULL, started_at = NULL, attempt = ?',
           ['queued', change.attempt],
         );
       case 'cancel_requested':
@@ -161,11 +145,50 @@ export class SchedulerStore {
         );
       case 'job_forgotten':
         this.#watched.delete(change.jobId);
+        this.#leaseUntil.delete(change.jobId);
         this.#forget(state, placeOf(change.jobId));
         return;
       default:
         return this.#writeAgent(change);
     }
+  }
+
+  #writeGrant(
+    placeOf: (jobId: string) => number,
+    change: Extract<Change, { kind: 'job_granted' }>,
+  ): void {
+    const { jobId, lease, fencingToken, attempt, at, bypassedJobId } = change;
+    this.#leaseUntil.set(jobId, lease.expiresAt);
+    this.#update(
+      placeOf(jobId),
+      `status = ?, agent_id = ?, session_id = ?, lease_until = ?, fencing_token = ?, attempt = ?,
+       started_at = ?`,
+      ['running', lease.agentId, lease.sessionId, lease.expiresAt, fencingToken, attempt, at],
+    );
+    if (bypassedJobId === null) return;
+    this.#sql.exec(
+      'UPDATE job SET bypassed = bypassed + 1 WHERE place = ?',
+      placeOf(bypassedJobId),
+    );
+  }
+
+  #writeRenewal(
+    state: QueueState,
+    place: number,
+    change: Extract<Change, { kind: 'lease_renewed' }>,
+  ): void {
+    const { agentId, sessionId, expiresAt } = change.lease;
+    const isTakeover = state.jobs.get(change.jobId)?.lease?.sessionId !== sessionId;
+    const extendedMs = expiresAt - (this.#leaseUntil.get(change.jobId) ?? 0);
+    if (!isTakeover && extendedMs < LEASE_WRITE_MS) return;
+    this.#leaseUntil.set(change.jobId, expiresAt);
+    this.#sql.exec(
+      'UPDATE job SET agent_id = ?, session_id = ?, lease_until = ? WHERE place = ?',
+      agentId,
+      sessionId,
+      expiresAt,
+      place,
+    );
   }
 
   #writeAgent(change: Extract<Change, { agentId: string }>): void {
