@@ -61,9 +61,9 @@ export async function openDb<T>(
     return value;
   } catch (error) {
     isOver = true;
-    // The work may still hold a client, for which `end` would wait: cut its socket.
     running.catch(() => {});
-    for (const client of clients) cut(client);
+    // Work that hangs holds a client, for which `end` would wait: cut its socket.
+    if (error instanceof DatabaseTimeout) for (const client of clients) cut(client);
     pool.end().catch(() => {});
     throw withoutParameters(error);
   } finally {

@@ -54,7 +54,7 @@ export async function signMedia(signingKey: string, key: string, now: number): P
   const expiresAt = Math.ceil((now + MEDIA_URL_MS) / MEDIA_GRID_MS) * MEDIA_GRID_MS;
   const signature = await sign(signingKey, 'media', [key, String(expiresAt)]);
   const query = new URLSearchParams({ expires: String(expiresAt), signature });
-  return { path: `/media/${key}?${query}`, expiresAt };
+  return { path: `/media/${key}?${query.toString()}`, expiresAt };
 }
 
 /** Checks the signature of a media path, not its expiry. */
@@ -154,5 +154,7 @@ function toBase64Url(bytes: Uint8Array): string {
 function fromBase64Url(text: string): Uint8Array | null {
   if (!/^[A-Za-z0-9_-]{1,100}$/.test(text)) return null;
   const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
-  return Uint8Array.from(binary, (char) => char.charCodeAt(0));
+  const bytes = Uint8Array.from(binary, (char) => char.charCodeAt(0));
+  // The last character has bits that decoding ignores: only one spelling is good.
+  return toBase64Url(bytes) === text ? bytes : null;
 }

@@ -62,3 +62,11 @@ export class EventReader {
     return { ...(id === undefined ? {} : { id: Number(id) }), event, data: JSON.parse(data) };
   }
 }
+
+/** All text of some events. */
+export function textOf(events: readonly TestEvent[]): string {
+  return events
+    .filter(({ event }) => event === 'text')
+    .map(({ data }) => data['text'] as string)
+    .join('');
+}

@@ -5,7 +5,7 @@
  */
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
 import { expect } from 'vitest';
-import type { AcquireAnswer, EndAnswer, LeasedJob } from '#schema/agent-protocol.ts';
+import type { AcquireAnswer, EndAnswer, LeasedJob, LeaseRef } from '#schema/agent-protocol.ts';
 import { UPLOAD_HEADERS } from '#schema/agent-protocol.ts';
 import type { CreatedAccount, CreatedAgent, JobView } from '#schema/api.ts';
 import type { Artifact, ArtifactRole, ContentType } from '#schema/artifact.ts';
@@ -93,7 +93,12 @@ export const PAINTING = {
   height: 512,
 } as const;
 
-export const CHAT = { type: 'text', model: 'chat', prompt: 'Tell me of the sea.', max_tokens: 100 } as const;
+export const CHAT = {
+  type: 'text',
+  model: 'chat',
+  prompt: 'Tell me of the sea.',
+  max_tokens: 100,
+} as const;
 
 /** Speaks the agent protocol over HTTP. */
 export class HttpAgent {
@@ -168,42 +173,60 @@ export class HttpAgent {
     });
   }
 
-  async complete(job: LeasedJob, result: { artifacts?: Artifact[]; usage?: object } = {}) {
-    const { artifacts = [], usage = { steps: 20 } } = result;
-    return this.#end('complete', job, { artifacts, usage });
+  /** Asks for orders about leases; parks for `waitMs`. */
+  order(holding: LeaseRef[], waitMs: number): Promise<Response> {
+    return this.call('control', { sessionId: this.#sessionId, holding, waitMs });
+  }
+
+  async complete(
+    job: LeasedJob,
+    result: { artifacts?: Artifact[]; usage?: object; next?: object } = {},
+  ): Promise<EndAnswer> {
+    const { artifacts = [], usage = { steps: 20 }, next = null } = result;
+    return expectEnd(await this.#end('complete', job, { artifacts, usage, next }));
+  }
+
+  /** Completes without a look at the answer. */
+  tryComplete(job: LeasedJob, artifacts: Artifact[] = []): Promise<Response> {
+    return this.#end('complete', job, { artifacts, usage: {} });
   }
 
   async fail(job: LeasedJob, how: { code: ErrorCode; retryable: boolean }) {
-    return this.#end('fail', job, { ...how, detail: 'as the engine said', usage: {} });
+    const more = { ...how, detail: 'as the engine said', usage: {} };
+    return expectEnd(await this.#end('fail', job, more));
   }
 
   async giveBack(job: LeasedJob, reason: 'cancelled' | 'drain' = 'drain') {
-    return this.#end('return', job, { reason, usage: { steps: 5 } });
+    return expectEnd(await this.#end('return', job, { reason, usage: { steps: 5 } }));
   }
 
-  async #end(verb: string, job: LeasedJob, more: object): Promise<EndAnswer> {
+  #end(verb: string, job: LeasedJob, more: object): Promise<Response> {
     const { jobId, fencingToken } = job;
-    const response = await this.call(verb, {
+    return this.call(verb, {
       sessionId: this.#sessionId,
       lease: { jobId, fencingToken },
       timings: { loadMs: 0, serviceMs: 1000, uploadMs: 10 },
       next: null,
       ...more,
     });
-    expect(response.status, await response.clone().text()).toBe(200);
-    return response.json();
   }
 
   /** Uploads a picture and completes the job with it. */
   async finish(job: LeasedJob, bytes: Uint8Array<ArrayBuffer> = PICTURE): Promise<Artifact> {
     const response = await this.upload(job, { bytes });
     expect(response.status, await response.clone().text()).toBe(200);
-    const stored = await response.json<Pick<Artifact, 'key' | 'contentType' | 'bytes' | 'sha256'>>();
+    const stored =
+      await response.json<Pick<Artifact, 'key' | 'contentType' | 'bytes' | 'sha256'>>();
     const measures = { width: 512, height: 512, durationS: null, thumbnailKey: null };
     const artifact: Artifact = { index: 0, ...stored, ...measures };
     await this.complete(job, { artifacts: [artifact] });
     return artifact;
   }
+}
+
+async function expectEnd(response: Response): Promise<EndAnswer> {
+  expect(response.status, await response.clone().text()).toBe(200);
+  return response.json();
 }
 
 export interface TestFile {
@@ -231,6 +254,11 @@ export async function expectError(response: Response, code: ErrorCode) {
   expect(error.code, text).toBe(code);
   expect(error.request_id).toBe(response.headers.get('x-request-id'));
   return error;
+}
+
+/** The first field that an `invalid_request` names. */
+export function firstField(error: { details?: Record<string, unknown> | undefined }): unknown {
+  return (error.details!['fields'] as unknown[])[0];
 }
 
 export type Route = readonly [method: string, path: string];
@@ -263,7 +291,10 @@ export async function expectAuthRefusals(
   ];
   for (const authorization of credentials) {
     const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
-    const response = await world.call(method, path, { headers, ...(json === undefined ? {} : { json }) });
+    const response = await world.call(method, path, {
+      headers,
+      ...(json === undefined ? {} : { json }),
+    });
     expect(response.status, `${method} ${path} with ${authorization}`).toBe(401);
     expect(response.headers.get('www-authenticate')).toContain('Bearer');
     await expectError(response, 'unauthorized');

@@ -1,0 +1,133 @@
+/**
+ * The Hono app: what holds for every request (an id of our own, settings, limits of bodies,
+ * security headers, one place for errors), then the routes, then the site.
+ */
+import { OpenAPIHono } from '@hono/zod-openapi';
+import { bodyLimit } from 'hono/body-limit';
+import { HTTPException } from 'hono/http-exception';
+import type { Context } from 'hono';
+import { JSON_BODY_BYTES_MAX } from '#schema/limits.ts';
+import { parseEnv } from './env.ts';
+import type { AppEnv } from './env.ts';
+import { makeRequestId } from './io/id.ts';
+import { logError } from './io/log.ts';
+import { onInvalid } from './routes/access.ts';
+import { adminRoutes } from './routes/admin.ts';
+import { agentRoutes } from './routes/agent.ts';
+import { catalogRoutes } from './routes/catalog.ts';
+import { jobEventRoutes } from './routes/job-events.ts';
+import { jobRoutes } from './routes/jobs.ts';
+import { mediaRoutes } from './routes/media.ts';
+import { serveOpenApi } from './routes/openapi.ts';
+import { Refused, refuse, toErrorAnswer } from './routes/wire.ts';
+import type { Wire } from './routes/wire.ts';
+
+/** Paths that answer JSON even where there is nothing; all others are the site's. */
+const API_PATH = /^\/(v1|agent|hooks|auth|media|admin|openapi\.json|docs|health|metrics)(\/|$)/;
+/** The only bodies that are not JSON: files of results, streamed, with a limit of their own. */
+const UPLOAD_PATH = /^\/agent\/v1\/jobs\//;
+
+export const app = new OpenAPIHono<AppEnv>({ defaultHook: onInvalid });
+
+app.use(async (c, next) => {
+  c.set('requestId', makeRequestId(Date.now()));
+  c.header('x-request-id', c.get('requestId'));
+  const env = parseEnv(c.env);
+  c.set('env', env);
+  c.set('origin', env.publicUrl ?? new URL(c.req.url).origin);
+  await next();
+  if (API_PATH.test(c.req.path)) protect(c);
+  c.header('x-request-id', c.get('requestId'));
+});
+
+const limitJson = bodyLimit({
+  maxSize: JSON_BODY_BYTES_MAX,
+  onError: () => refuse({ code: 'body_too_large', details: { limit: JSON_BODY_BYTES_MAX } }),
+});
+app.use(async (c, next) => (UPLOAD_PATH.test(c.req.path) ? next() : limitJson(c, next)));
+
+app.route('/', catalogRoutes);
+app.route('/', jobRoutes);
+app.route('/', jobEventRoutes);
+app.route('/', mediaRoutes);
+app.route('/', agentRoutes);
+app.route('/', adminRoutes);
+serveOpenApi(app);
+
+app.notFound(async (c) => {
+  if (!API_PATH.test(c.req.path)) {
+    const { assets } = c.get('env');
+    if (assets) {
+      const page = await assets.fetch(c.req.raw);
+      // A copy, since the headers of a fetched answer cannot be changed.
+      return new Response(page.body, page);
+    }
+  }
+  const allow = allowedMethods(c.req.path);
+  if (allow.length === 0) return render(c, { code: 'not_found' });
+  return render(c, { code: 'method_not_allowed', headers: { allow: allow.join(', ') } });
+});
+
+app.onError((error, c) => {
+  if (error instanceof Refused) return render(c, error.wire);
+  if (error instanceof HTTPException && error.status === 415) {
+    return render(c, { code: 'unsupported_media_type' });
+  }
+  if (error instanceof HTTPException && error.status === 400)
+    return render(c, { code: 'invalid_json' });
+  const request_id = c.get('requestId');
+  logError('request.fail', error, { request_id, method: c.req.method, path: c.req.path });
+  return render(
+    c,
+    isAway(error) ? { code: 'unavailable', retryAfterMs: 1000 } : { code: 'internal' },
+  );
+});
+
+function render(c: Context<AppEnv>, wire: Wire): Response {
+  const { body, status, headers } = toErrorAnswer(wire, c.get('requestId'));
+  return c.json(body, status, headers);
+}
+
+/** A Durable Object that is overloaded or was restarted: the same request may work again. */
+function isAway(error: Error): boolean {
+  const { retryable, overloaded } = error as { retryable?: unknown; overloaded?: unknown };
+  return retryable === true || overloaded === true;
+}
+
+function protect(c: Context<AppEnv>): void {
+  const { headers } = c.res;
+  c.header('x-content-type-options', 'nosniff');
+  c.header('referrer-policy', 'no-referrer');
+  c.header('x-frame-options', 'DENY');
+  if (!headers.has('content-security-policy')) {
+    c.header('content-security-policy', "default-src 'none'; frame-ancestors 'none'");
+  }
+  if (!headers.has('cache-control')) c.header('cache-control', 'no-store');
+  if (c.get('env').environment === 'production') {
+    c.header('strict-transport-security', 'max-age=31536000; includeSubDomains');
+  }
+}
+
+let patterns: { method: string; path: RegExp }[] | null = null;
+
+/** The methods that a path knows, for `allow`. */
+function allowedMethods(path: string): string[] {
+  patterns ??= app.routes
+    .filter(({ method }) => method !== 'ALL')
+    .map(({ method, path: pattern }) => ({ method, path: toPattern(pattern) }));
+  const found = patterns.filter((route) => route.path.test(path)).map(({ method }) => method);
+  const methods = new Set(found.includes('GET') ? [...found, 'HEAD'] : found);
+  return [...methods].toSorted();
+}
+
+/** `/v1/jobs/:id` and `/media/:key{.+}` as regular expressions. */
+function toPattern(path: string): RegExp {
+  const source = path
+    .split('/')
+    .map((part) => {
+      if (!part.startsWith(':')) return part.replaceAll('.', String.raw`\.`);
+      return part.includes('{') ? '.+' : '[^/]+';
+    })
+    .join('/');
+  return new RegExp(`^${source}$`);
+}

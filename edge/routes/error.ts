@@ -1,0 +1,265 @@
+/** What each refusal is on HTTP: one exhaustive map per union, no default. */
+import { CONTENT_TYPES } from '#schema/artifact.ts';
+import { ERRORS } from '#schema/error.ts';
+import { toTokens } from '#schema/price.ts';
+import type { AccessRefusal, AdmissionRefusal, AgentRefusal } from '../env.ts';
+import type { ForeignArtifact } from '../services/end-attempt.ts';
+import type { FindRefusal } from '../services/find-job.ts';
+import type { FollowRefusal } from '../services/follow-job.ts';
+import type { ListRefusal } from '../services/list-jobs.ts';
+import type { ParameterRefusal } from '../services/prepare-job.ts';
+import type { MediaRefusal } from '../services/serve-media.ts';
+import type { StoreRefusal } from '../services/store-artifact.ts';
+import type { SubmitRefusal } from '../services/submit-job.ts';
+import { toRateHeaders } from './wire.ts';
+import type { Wire } from './wire.ts';
+
+/** An agent is looked for again after this time. */
+const AGENT_RETRY_MS = 30_000;
+
+export function toAccessWire(refusal: AccessRefusal): Wire {
+  switch (refusal.reason) {
+    case 'unauthorized':
+    case 'account_blocked':
+      return { code: refusal.reason };
+    case 'plan_required':
+      return {
+        code: 'plan_required',
+        message: `The plan does not include ${refusal.what}; it needs ${refusal.needed} or above.`,
+        details: { plan: refusal.needed, what: refusal.what },
+      };
+    case 'rate_limited': {
+      const { retryAfterMs, rate } = refusal;
+      return {
+        code: 'rate_limited',
+        details: { scope: 'account', limit: rate.limit },
+        retryAfterMs,
+        headers: toRateHeaders(rate),
+      };
+    }
+  }
+}
+
+export function toParameterWire(refusal: ParameterRefusal): Wire {
+  switch (refusal.reason) {
+    case 'unknown_model': {
+      const { model, type, known } = refusal;
+      return {
+        code: 'unknown_model',
+        message: `No ${type} model is called ${model}; known are ${known.join(', ')}.`,
+        details: { field: 'model', value: model, known },
+      };
+    }
+    case 'unsupported_parameter': {
+      const { field, model, accepts } = refusal;
+      return {
+        code: 'unsupported_parameter',
+        message: `The model ${model} does not take ${field}; leave it out.`,
+        details: { field, model, accepts },
+      };
+    }
+    case 'over_model_limit': {
+      const { field, model, limit, value } = refusal;
+      return toFieldWire({ field, limit, value, message: `must be at most ${limit} for ${model}` });
+    }
+    case 'unknown_file':
+      return toFieldWire({ field: refusal.field, message: 'names no such file' });
+  }
+}
+
+export function toAdmissionWire(refusal: AdmissionRefusal): Wire {
+  switch (refusal.reason) {
+    case 'unauthorized':
+    case 'account_blocked':
+    case 'plan_required':
+    case 'rate_limited':
+      return toAccessWire(refusal);
+    case 'idempotency_conflict':
+      return { code: 'idempotency_conflict' };
+    case 'side_over_plan': {
+      const { field, limit, value, needed } = refusal;
+      if (needed === null)
+        return toFieldWire({ field, limit, value, message: `must be at most ${limit}` });
+      return {
+        code: 'plan_required',
+        message: `${field} ${value} is over the plan's ${limit}; it needs ${needed} or above.`,
+        details: { plan: needed, field, limit, value },
+      };
+    }
+    case 'tokens_exhausted':
+      return toTokensWire(refusal);
+    case 'too_many_jobs':
+      return { code: 'too_many_jobs', details: { scope: 'account', limit: refusal.limit } };
+    case 'queue_full': {
+      const { scope, limit, retryAfterMs } = refusal;
+      return { code: 'queue_full', details: { scope, limit }, retryAfterMs };
+    }
+    case 'no_agent': {
+      const { model, online } = refusal;
+      return {
+        code: 'no_agent',
+        message: `No GPU that can run ${model} is online or was lately; try another model or later.`,
+        details: { model, online },
+        retryAfterMs: AGENT_RETRY_MS,
+      };
+    }
+    case 'deadline_unreachable': {
+      const { earliestStartAt, retryAfterMs } = refusal;
+      const details = { earliest_start_at: new Date(earliestStartAt).toISOString() };
+      return { code: 'deadline_unreachable', details, retryAfterMs };
+    }
+  }
+}
+
+function toTokensWire(refusal: Extract<AdmissionRefusal, { reason: 'tokens_exhausted' }>): Wire {
+  const needed = toTokens(refusal.neededMillitokens);
+  const available = toTokens(Math.max(0, refusal.availableMillitokens));
+  const limit = toTokens(refusal.limitMillitokens);
+  const renewsAt = new Date(refusal.renewsAt).toISOString();
+  return {
+    code: 'tokens_exhausted',
+    message: `The job needs ${needed} tokens and ${available} of today's ${limit} are left; they renew at ${renewsAt}.`,
+    details: { needed, available, limit, renews_at: renewsAt },
+    retryAfterMs: refusal.renewsAt - Date.now(),
+  };
+}
+
+export function toSubmitWire(refusal: SubmitRefusal): Wire {
+  switch (refusal.reason) {
+    case 'unknown_model':
+    case 'unsupported_parameter':
+    case 'over_model_limit':
+    case 'unknown_file':
+      return toParameterWire(refusal);
+    case 'job_not_found':
+    case 'history_unavailable':
+      return toFindWire(refusal);
+    case 'unauthorized':
+    case 'account_blocked':
+    case 'plan_required':
+    case 'rate_limited':
+    case 'idempotency_conflict':
+    case 'side_over_plan':
+    case 'tokens_exhausted':
+    case 'too_many_jobs':
+    case 'queue_full':
+    case 'no_agent':
+    case 'deadline_unreachable':
+      return toAdmissionWire(refusal);
+  }
+}
+
+export function toFindWire(refusal: FindRefusal): Wire {
+  switch (refusal.reason) {
+    case 'job_not_found':
+      return { code: 'not_found', message: 'No such job, or it is not yours.' };
+    case 'history_unavailable':
+      return { code: 'history_unavailable' };
+  }
+}
+
+export function toListWire(refusal: ListRefusal): Wire {
+  switch (refusal.reason) {
+    case 'bad_cursor': {
+      const message = 'is not a cursor; send the next_cursor of the page before';
+      return toFieldWire({ field: 'cursor', value: refusal.value, message });
+    }
+    case 'history_unavailable':
+      return { code: 'history_unavailable' };
+  }
+}
+
+export function toFollowWire(refusal: FollowRefusal): Wire {
+  switch (refusal.reason) {
+    case 'job_not_found':
+    case 'history_unavailable':
+      return toFindWire(refusal);
+    case 'too_many_readers':
+      return { code: 'unavailable', message: 'Too many readers follow this job; close one.' };
+  }
+}
+
+export function toMediaWire(refusal: MediaRefusal): Wire {
+  switch (refusal.reason) {
+    case 'media_forbidden':
+    case 'media_expired':
+      return { code: refusal.reason };
+    case 'media_missing':
+      return { code: 'not_found', message: 'The file is gone: results are kept for 30 days.' };
+    case 'range_outside': {
+      const headers = { 'content-range': `bytes */${refusal.bytes}` };
+      return { code: 'range_not_satisfiable', details: { bytes: refusal.bytes }, headers };
+    }
+  }
+}
+
+export function toAgentWire(refusal: AgentRefusal): Wire {
+  switch (refusal.reason) {
+    case 'unauthorized':
+    case 'not_registered':
+      return { code: refusal.reason };
+    case 'lease_lost': {
+      const { jobId, fencingToken } = refusal.lease;
+      return { code: 'lease_lost', details: { jobId, fencingToken } };
+    }
+  }
+}
+
+export function toEndWire(refusal: AgentRefusal | ForeignArtifact): Wire {
+  switch (refusal.reason) {
+    case 'unauthorized':
+    case 'not_registered':
+    case 'lease_lost':
+      return toAgentWire(refusal);
+    case 'foreign_artifact': {
+      const { field, key: value } = refusal;
+      return toFieldWire({ field, value, message: 'must be the key that the upload answered' });
+    }
+  }
+}
+
+export function toStoreWire(refusal: StoreRefusal): Wire {
+  switch (refusal.reason) {
+    case 'bad_ticket':
+      return toTicketWire();
+    case 'artifact_too_large': {
+      const { limit, value } = refusal;
+      return { code: 'artifact_too_large', details: { field: 'content-length', limit, value } };
+    }
+    case 'not_a_picture': {
+      const pictures = Object.keys(CONTENT_TYPES).filter((type) => type.startsWith('image/'));
+      const message = `must be one of ${pictures.join(', ')} for a thumbnail`;
+      return toFieldWire({ field: 'content-type', value: refusal.contentType, message });
+    }
+    case 'hash_mismatch':
+      return { code: 'hash_mismatch' };
+  }
+}
+
+/** A ticket that is not for this attempt and agent, or too old. */
+export function toTicketWire(): Wire {
+  const message = 'The upload ticket is not for this attempt and agent, or has expired.';
+  return { code: 'unauthorized', message };
+}
+
+/** A single field that is wrong. `message` goes on after the field's name. */
+export function toFieldWire(issue: {
+  field: string;
+  message: string;
+  limit?: unknown;
+  value?: unknown;
+}): Wire {
+  return {
+    code: 'invalid_request',
+    message: `${issue.field} ${issue.message}.`,
+    details: { fields: [issue] },
+  };
+}
+
+/** A table of every code, for the reference (Markdown). */
+export function describeErrors(): string {
+  const rows = Object.entries(ERRORS).map(
+    ([code, { status, help }]) => `| \`${code}\` | ${status} | ${help} |`,
+  );
+  return ['| code | status | meaning |', '| --- | --- | --- |', ...rows].join('\n');
+}

@@ -1,0 +1,73 @@
+/**
+ * How an error looks on HTTP: status, body and headers, from a code of schema/error.ts.
+ * A route throws `Refused`; app.onError renders it. Nothing else makes an error answer.
+ */
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { ERRORS } from '#schema/error.ts';
+import type { ErrorBody, ErrorCode } from '#schema/error.ts';
+import type { RateState } from '../env.ts';
+
+export interface Wire {
+  readonly code: ErrorCode;
+  /** One sentence that says what to do; the code's own help when left out. */
+  readonly message?: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+  /** For 429 and 503; RETRY_MS when left out. */
+  readonly retryAfterMs?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** When nothing better is known. */
+const RETRY_MS = 5000;
+
+/** An expected error on its way to the client. */
+export class Refused extends Error {
+  override readonly name = 'Refused';
+  readonly wire: Wire;
+
+  constructor(wire: Wire) {
+    super(wire.code);
+    this.wire = wire;
+  }
+}
+
+/** Ends the request with this error. */
+export function refuse(wire: Wire): never {
+  throw new Refused(wire);
+}
+
+/** The answer for an error. */
+export function toErrorAnswer(
+  wire: Wire,
+  requestId: string,
+): { body: ErrorBody; status: ContentfulStatusCode; headers: Record<string, string> } {
+  const { status, help } = ERRORS[wire.code];
+  const body: ErrorBody = {
+    error: {
+      code: wire.code,
+      message: wire.message ?? help,
+      request_id: requestId,
+      ...(wire.details ? { details: { ...wire.details } } : {}),
+    },
+  };
+  const headers: Record<string, string> = { ...wire.headers };
+  if (status === 429 || status === 503) {
+    headers['retry-after'] = toSeconds(wire.retryAfterMs ?? RETRY_MS);
+  }
+  if (status === 401) headers['www-authenticate'] = 'Bearer realm="tessera"';
+  return { body, status, headers };
+}
+
+/** The `RateLimit-*` headers for a limit as it stands. */
+export function toRateHeaders(rate: RateState): Record<string, string> {
+  return {
+    'ratelimit-limit': String(rate.limit),
+    'ratelimit-remaining': String(Math.max(0, Math.floor(rate.remaining))),
+    'ratelimit-reset': String(Math.ceil(rate.resetMs / 1000)),
+  };
+}
+
+/** Whole seconds, at least one: a client that waits so long is not too early. */
+function toSeconds(ms: number): string {
+  return String(Math.max(1, Math.ceil(ms / 1000)));
+}

@@ -1,0 +1,21 @@
+/** An agent's long poll for a job. The Scheduler decides; here the job gets its upload ticket. */
+import type { AcquireAnswer, AcquireBody } from '#schema/agent-protocol.ts';
+import type { Result } from '../core/result.ts';
+import { ok } from '../core/result.ts';
+import type { AgentRefusal, Env } from '../env.ts';
+import type { AgentCaller } from './authenticate.ts';
+import { endPoll } from './end-poll.ts';
+import { addTicket } from './upload-ticket.ts';
+
+/** Parks for `body.waitMs` at most, and a margin for an answer under way. */
+export async function acquireJob(
+  env: Env,
+  { pool, agent }: AgentCaller,
+  body: AcquireBody,
+): Promise<Result<AcquireAnswer, AgentRefusal>> {
+  const asked = env.schedulers.getByName(pool).acquire(agent, body);
+  const nothing = ok({ job: null, drain: false });
+  const answer = await endPoll(asked, { waitMs: body.waitMs, nothing });
+  if (!answer.ok) return answer;
+  return ok(await addTicket(env, { agent, answer: answer.value }, Date.now()));
+}

@@ -1,0 +1,73 @@
+/**
+ * Writes accounts, API keys, agents and audit entries to Postgres, for listing; the truth stays
+ * in the Durable Objects. Idempotent: a row replaces the one with its id, an audit entry is
+ * written once. Of several rows with one id in a batch the last counts.
+ */
+import { RECORD_BATCH_MAX } from '#schema/limits.ts';
+import { account, agent, apiKey, audit } from '#schema/tables/index.ts';
+import type { Env } from '../env.ts';
+import { openDb, setExcluded, toStorable } from '../io/db.ts';
+import type { Queries } from '../io/db.ts';
+
+/** A row as a Durable Object keeps it until it is written: times are ISO 8601. */
+type Kept<Row> = { readonly [K in keyof Row]: KeptValue<Row[K]> };
+type KeptValue<Value> = Value extends Date ? string : Value;
+
+type AccountRow = typeof account.$inferInsert;
+type ApiKeyRow = typeof apiKey.$inferInsert;
+type AgentRow = typeof agent.$inferInsert;
+type AuditRow = typeof audit.$inferInsert;
+
+export type MirrorRow =
+  | { readonly table: 'account'; readonly row: Kept<AccountRow> }
+  | { readonly table: 'api_key'; readonly row: Kept<ApiKeyRow> }
+  | { readonly table: 'agent'; readonly row: Kept<AgentRow> }
+  | { readonly table: 'audit'; readonly row: Kept<AuditRow> };
+
+/** Throws when Postgres is away; the caller keeps the rows and repeats. */
+export async function mirrorAccount(env: Env, rows: readonly MirrorRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  await openDb(env, (db) =>
+    db.transaction(async (tx) => {
+      for (let start = 0; start < rows.length; start += RECORD_BATCH_MAX) {
+        await writeRows(tx, rows.slice(start, start + RECORD_BATCH_MAX).map(toStorable));
+      }
+    }),
+  );
+}
+
+async function writeRows(tx: Queries, rows: readonly MirrorRow[]): Promise<void> {
+  const accounts = gather<AccountRow>(rows, 'account');
+  const keys = gather<ApiKeyRow>(rows, 'api_key');
+  const agents = gather<AgentRow>(rows, 'agent');
+  const entries = gather<AuditRow>(rows, 'audit');
+  if (accounts.length > 0) {
+    const conflict = { target: account.id, set: setExcluded(account) };
+    await tx.insert(account).values(accounts).onConflictDoUpdate(conflict);
+  }
+  if (keys.length > 0) {
+    const conflict = { target: apiKey.id, set: setExcluded(apiKey) };
+    await tx.insert(apiKey).values(keys).onConflictDoUpdate(conflict);
+  }
+  if (agents.length > 0) {
+    const conflict = { target: agent.id, set: setExcluded(agent) };
+    await tx.insert(agent).values(agents).onConflictDoUpdate(conflict);
+  }
+  if (entries.length > 0) await tx.insert(audit).values(entries).onConflictDoNothing();
+}
+
+/** The rows of one table, the last of each id: Postgres takes a row once a statement. */
+function gather<Row>(rows: readonly MirrorRow[], table: MirrorRow['table']): Row[] {
+  const last = new Map<string, Row>();
+  for (const item of rows) {
+    if (item.table === table) last.set(item.row.id, restoreDates(item.row) as Row);
+  }
+  return [...last.values()];
+}
+
+function restoreDates(row: MirrorRow['row']): Record<string, unknown> {
+  const entries = Object.entries(row).map(([name, value]): [string, unknown] =>
+    name.endsWith('At') && typeof value === 'string' ? [name, new Date(value)] : [name, value],
+  );
+  return Object.fromEntries(entries);
+}

@@ -1,0 +1,147 @@
+/**
+ * From a parsed request to what the Account is asked: resolves the model, checks the parameters
+ * against it, fills in the defaults. Shared by submit and quote. Knows no plan: whether the
+ * account may use the model is the Account's decision.
+ */
+import type { JobId } from '#schema/id.ts';
+import { toSpec } from '#schema/job.ts';
+import type { JobRequest, JobSpec } from '#schema/job.ts';
+import { findModel, modelsOf } from '#schema/model.ts';
+import type { JobType, Model, OptionalParameter } from '#schema/model.ts';
+import type { Result } from '../core/result.ts';
+import { fail, ok } from '../core/result.ts';
+import type { Env, PoolSurvey, SubmitInput } from '../env.ts';
+import { makeJobId } from '../io/id.ts';
+import { hashSha256, makeSeed } from '../io/token.ts';
+import type { Credential } from './authenticate.ts';
+import { pickPool } from './pick-pool.ts';
+import { surveyPool } from './survey-pool.ts';
+
+/** Why a request that parses cannot be a job. */
+export type ParameterRefusal =
+  | {
+      readonly reason: 'unknown_model';
+      readonly model: string;
+      readonly type: JobType;
+      readonly known: readonly string[];
+    }
+  | {
+      readonly reason: 'unsupported_parameter';
+      readonly field: string;
+      readonly model: string;
+      readonly accepts: readonly string[];
+    }
+  | {
+      readonly reason: 'over_model_limit';
+      readonly field: string;
+      readonly model: string;
+      readonly limit: number;
+      readonly value: number;
+    }
+  | { readonly reason: 'unknown_file'; readonly field: string };
+
+export interface SubmitRequest {
+  readonly credential: Credential;
+  readonly request: JobRequest;
+  readonly idempotencyKey: string | null;
+  readonly requestId: string;
+  readonly now: number;
+}
+
+/** The Account's input for a request, or why there can be none. */
+export async function prepareJob(
+  env: Env,
+  { credential, request, idempotencyKey, requestId, now }: SubmitRequest,
+): Promise<Result<SubmitInput, ParameterRefusal>> {
+  const pool = pickPool(env.pools, credential.accountId);
+  const survey = request.model === undefined ? await surveyPool(env, pool, now) : null;
+  const model = resolveModel(request, survey);
+  if (!model) {
+    const known = modelsOf(request.type).map(({ id }) => id);
+    return fail({ reason: 'unknown_model', model: request.model ?? '', type: request.type, known });
+  }
+  const spec = toSpec(request, model, makeSeed());
+  const refusal =
+    findUnsupported(request, model) ?? findOverLimit(spec, model) ?? findFile(request);
+  if (refusal) return fail(refusal);
+  const jobId: JobId = makeJobId(pool, now);
+  return ok({
+    jobId,
+    pool,
+    spec,
+    metadata: request.metadata ?? {},
+    deadlineS: request.deadline_s ?? null,
+    idempotencyKey,
+    bodyHash: await hashSha256(toCanonicalJson(request)),
+    requestId,
+  });
+}
+
+/** The model named, or the best of the type: it takes what is asked, is online, is for all. */
+export function resolveModel(request: JobRequest, survey: PoolSurvey | null): Model | undefined {
+  if (request.model !== undefined) {
+    const model = findModel(request.model);
+    return model?.type === request.type ? model : undefined;
+  }
+  const all = modelsOf(request.type);
+  const fit = all.filter((model) => findUnsupported(request, model) === null);
+  const candidates = fit.length > 0 ? fit : all;
+  const online = candidates.filter(({ id }) => (survey?.models[id] ?? 'offline') !== 'offline');
+  return online.find(({ plan }) => plan === 'free') ?? online[0] ?? candidates[0];
+}
+
+/** Every OptionalParameter, once: the compiler keeps the two in step. */
+const OPTIONAL: Readonly<Record<OptionalParameter, true>> = {
+  negative_prompt: true,
+  guidance: true,
+  input_image: true,
+  mask: true,
+  strength: true,
+  loras: true,
+  upscale: true,
+  lyrics: true,
+  language: true,
+  translate: true,
+};
+
+function findUnsupported(request: JobRequest, model: Model): ParameterRefusal | null {
+  for (const [field, value] of Object.entries(request)) {
+    // A form's empty text asks for nothing.
+    if (!Object.hasOwn(OPTIONAL, field) || value === undefined || value === '') continue;
+    if (model.accepts.includes(field as OptionalParameter)) continue;
+    return { reason: 'unsupported_parameter', field, model: model.id, accepts: model.accepts };
+  }
+  return null;
+}
+
+function findOverLimit(spec: JobSpec, model: Model): ParameterRefusal | null {
+  const bounds: { field: string; value: number; limit: number }[] = [];
+  if (spec.type === 'image' || spec.type === 'video') {
+    bounds.push(
+      { field: 'width', value: spec.width, limit: model.sidePxMax },
+      { field: 'height', value: spec.height, limit: model.sidePxMax },
+      { field: 'steps', value: spec.steps, limit: model.stepsMax },
+    );
+  }
+  if (spec.type === 'text') {
+    bounds.push({ field: 'max_tokens', value: spec.max_tokens, limit: model.maxTokens });
+  }
+  const over = bounds.find(({ value, limit }) => value > limit);
+  return over ? { reason: 'over_model_limit', model: model.id, ...over } : null;
+}
+
+/** No file can be uploaded yet, so none exists. */
+function findFile(request: JobRequest): ParameterRefusal | null {
+  const fields = ['input_image', 'mask', 'file'] as const;
+  const given = fields.find((field) => (request as Record<string, unknown>)[field] !== undefined);
+  return given ? { reason: 'unknown_file', field: given } : null;
+}
+
+/** JSON with sorted keys: equal requests give equal texts. */
+export function toCanonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_, item: unknown) =>
+    item !== null && typeof item === 'object' && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : item,
+  );
+}

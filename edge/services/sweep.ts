@@ -1,0 +1,121 @@
+/**
+ * Deletes what nobody can ask for any more, a bounded part each run (a cron, every 5 minutes):
+ * results past ARTIFACT_KEEP_MS with their rows, and orphans, the uploads of attempts that lost
+ * their lease. An orphan is an object of a job that has ended whose key no row names; a job the
+ * history does not know yet is left alone. Keys sort by the time of their job, so each run looks
+ * at the jobs that just reached one of ORPHAN_AGES_MS; the later ages catch what was missed.
+ */
+import { and, asc, eq, inArray, lt, or } from 'drizzle-orm';
+import { encodeTime } from 'ulid';
+import { isTerminal } from '#schema/job.ts';
+import type { JobStatus } from '#schema/job.ts';
+import { DAY_MS } from '#schema/limits.ts';
+import { artifact, job } from '#schema/tables/index.ts';
+import type { Env } from '../env.ts';
+import { openDb } from '../io/db.ts';
+import { logInfo } from '../io/log.ts';
+import { DELETE_KEYS_MAX } from '../io/r2.ts';
+
+/** Rows of one page: each has up to two objects, deleted in one call. */
+const PAGE_ROWS = DELETE_KEYS_MAX / 2;
+/** Pages of one run of either kind. */
+const PAGES_MAX = 10;
+const ORPHAN_AGES_MS = [DAY_MS, 2 * DAY_MS, 7 * DAY_MS] as const;
+/** Two runs overlap, so that one that fails is made up for. */
+const WINDOW_MS = 10 * 60_000;
+/** Length of a ULID's time. */
+const TIME_CHARS = 10;
+
+export interface Swept {
+  readonly expired: number;
+  readonly orphans: number;
+}
+
+/** One run; safe to repeat and to run twice at once. */
+export async function sweep(env: Env, now: number): Promise<Swept> {
+  const expired = await sweepExpired(env, now);
+  let orphans = 0;
+  for (const ageMs of ORPHAN_AGES_MS) orphans += await sweepOrphans(env, now - ageMs);
+  if (expired + orphans > 0) logInfo('artifact.sweep', { expired, orphans });
+  return { expired, orphans };
+}
+
+async function sweepExpired(env: Env, now: number): Promise<number> {
+  let deleted = 0;
+  for (let page = 0; page < PAGES_MAX; page += 1) {
+    const rows = await openDb(env, (db) =>
+      db
+        .select({
+          jobId: artifact.jobId,
+          index: artifact.index,
+          key: artifact.key,
+          thumbnailKey: artifact.thumbnailKey,
+        })
+        .from(artifact)
+        .where(lt(artifact.expiresAt, new Date(now)))
+        .orderBy(asc(artifact.expiresAt))
+        .limit(PAGE_ROWS),
+    );
+    if (rows.length === 0) break;
+    // Objects first: a row is deleted only when nothing is left for it to name.
+    await env.artifacts.delete(
+      rows.flatMap(({ key, thumbnailKey }) => (thumbnailKey ? [key, thumbnailKey] : [key])),
+    );
+    const these = rows.map((row) =>
+      and(eq(artifact.jobId, row.jobId), eq(artifact.index, row.index)),
+    );
+    await openDb(env, (db) => db.delete(artifact).where(or(...these)));
+    deleted += rows.length;
+    if (rows.length < PAGE_ROWS) break;
+  }
+  return deleted;
+}
+
+async function sweepOrphans(env: Env, createdBefore: number): Promise<number> {
+  const first = `result/job_${toTimeKey(createdBefore - WINDOW_MS)}`;
+  const end = `result/job_${toTimeKey(createdBefore)}`;
+  let deleted = 0;
+  let cursor: string | undefined;
+  for (let page = 0; page < PAGES_MAX; page += 1) {
+    const listed = await env.artifacts.list({
+      prefix: 'result/',
+      limit: DELETE_KEYS_MAX,
+      ...(cursor === undefined ? { startAfter: first } : { cursor }),
+    });
+    const keys = listed.objects.map(({ key }) => key).filter((key) => key < end);
+    const orphans = await findOrphans(env, keys);
+    if (orphans.length > 0) await env.artifacts.delete(orphans);
+    deleted += orphans.length;
+    if (!listed.truncated || keys.length < listed.objects.length) break;
+    cursor = listed.cursor;
+  }
+  return deleted;
+}
+
+async function findOrphans(env: Env, keys: readonly string[]): Promise<string[]> {
+  const jobIds = [...new Set(keys.map(jobOfKey))];
+  if (jobIds.length === 0) return [];
+  return openDb(env, async (db) => {
+    const jobs = await db
+      .select({ id: job.id, status: job.status })
+      .from(job)
+      .where(inArray(job.id, jobIds));
+    const named = await db
+      .select({ key: artifact.key, thumbnailKey: artifact.thumbnailKey })
+      .from(artifact)
+      .where(inArray(artifact.jobId, jobIds));
+    const ended = new Set(
+      jobs.filter(({ status }) => isTerminal(status as JobStatus)).map(({ id }) => id),
+    );
+    const kept = new Set(named.flatMap(({ key, thumbnailKey }) => [key, thumbnailKey]));
+    return keys.filter((key) => ended.has(jobOfKey(key)) && !kept.has(key));
+  });
+}
+
+function jobOfKey(key: string): string {
+  return key.split('/')[1] ?? '';
+}
+
+function toTimeKey(ms: number): string {
+  return encodeTime(ms, TIME_CHARS).toLowerCase();
+}

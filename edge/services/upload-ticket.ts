@@ -1,0 +1,31 @@
+/**
+ * Upload tickets: given with each lease, shown with each upload. One is bound to the attempt and
+ * to the agent's token, so that no call to the Scheduler is needed to check it.
+ */
+import type { AcquireAnswer } from '#schema/agent-protocol.ts';
+import type { AgentCredential, Env } from '../env.ts';
+import { signTicket, verifyTicket } from '../io/token.ts';
+
+/** The answer with a ticket for its job, if it has one. */
+export async function addTicket(
+  env: Env,
+  { agent, answer }: { agent: AgentCredential; answer: AcquireAnswer },
+  now: number,
+): Promise<AcquireAnswer> {
+  const { job } = answer;
+  if (!job) return answer;
+  const { jobId, fencingToken } = job;
+  const claim = { jobId, fencingToken, secretHash: agent.secretHash };
+  return { ...answer, job: { ...job, uploadTicket: await signTicket(env.signingKey, claim, now) } };
+}
+
+/** Whether the ticket is for this attempt and this agent, and still good. */
+export async function checkTicket(
+  env: Env,
+  shown: { agent: AgentCredential; ticket: string; jobId: string; fencingToken: number },
+  now: number,
+): Promise<boolean> {
+  const { jobId, fencingToken, ticket } = shown;
+  const claim = { jobId, fencingToken, secretHash: shown.agent.secretHash };
+  return verifyTicket(env.signingKey, { claim, text: ticket }, now);
+}
