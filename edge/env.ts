@@ -51,11 +51,12 @@ export type AccessRefusal =
   | { readonly reason: 'plan_required'; readonly needed: PlanId; readonly what: string }
   | { readonly reason: 'rate_limited'; readonly retryAfterMs: number; readonly rate: RateState };
 
-/** Why a job is not admitted. */
-export type AdmissionRefusal =
+/** Why a job is not admitted, and how the rate stands when the request was counted. */
+export type AdmissionRefusal = { readonly rate?: RateState } & (
   | AccessRefusal
-  | { readonly reason: 'idempotency_conflict' }
   | PlanRefusal
+  | EnqueueRefusal
+  | { readonly reason: 'idempotency_conflict' }
   | {
       readonly reason: 'tokens_exhausted';
       readonly neededMillitokens: number;
@@ -64,7 +65,7 @@ export type AdmissionRefusal =
       readonly renewsAt: number;
     }
   | { readonly reason: 'too_many_jobs'; readonly limit: number }
-  | EnqueueRefusal;
+);
 
 export interface SubmitInput {
   readonly jobId: string;
@@ -148,6 +149,15 @@ export type AgentRefusal =
   | { readonly reason: 'not_registered' }
   | { readonly reason: 'lease_lost'; readonly lease: LeaseRef };
 
+/** A long poll: its answer, or the place where it waits. */
+export type Poll<T> = { readonly answer: T } | { readonly parked: ParkedPoll<T> };
+
+/** A parked poll. It is given up when its caller disposes of it or is gone. */
+export interface ParkedPoll<T> {
+  wait(): Promise<T>;
+  [Symbol.dispose](): void;
+}
+
 /** Who calls the Scheduler on behalf of an agent. */
 export interface AgentCredential {
   readonly agentId: string;
@@ -177,12 +187,13 @@ export interface SchedulerObject {
   survey(): Promise<PoolSurvey>;
   overview(): Promise<QueueOverview>;
 
+  /** False when the pool has as many agents as it may. */
   issueAgent(input: {
     agentId: string;
     name: string;
     secretHash: string;
     requestId: string;
-  }): Promise<void>;
+  }): Promise<boolean>;
   revokeAgent(agentId: string, requestId: string): Promise<boolean>;
   drainAgent(agentId: string, requestId: string): Promise<boolean>;
   agents(): Promise<AgentView[]>;
@@ -192,13 +203,19 @@ export interface SchedulerObject {
     body: RegisterBody,
   ): Promise<Result<RegisterAnswer, AgentRefusal>>;
   /** Parks until a job is there; the caller stops waiting after `waitMs`. */
-  acquire(agent: AgentCredential, body: AcquireBody): Promise<Result<AcquireAnswer, AgentRefusal>>;
+  acquire(
+    agent: AgentCredential,
+    body: AcquireBody,
+  ): Promise<Result<Poll<AcquireAnswer>, AgentRefusal>>;
   /** `watched` lists the jobs whose Feed wants progress. */
   renew(
     agent: AgentCredential,
     body: RenewBody,
   ): Promise<Result<RenewAnswer & { watched: readonly string[] }, AgentRefusal>>;
-  control(agent: AgentCredential, body: ControlBody): Promise<Result<ControlAnswer, AgentRefusal>>;
+  control(
+    agent: AgentCredential,
+    body: ControlBody,
+  ): Promise<Result<Poll<ControlAnswer>, AgentRefusal>>;
   complete(agent: AgentCredential, body: CompleteBody): Promise<Result<EndAnswer, AgentRefusal>>;
   fail(agent: AgentCredential, body: FailBody): Promise<Result<EndAnswer, AgentRefusal>>;
   return(agent: AgentCredential, body: ReturnBody): Promise<Result<EndAnswer, AgentRefusal>>;

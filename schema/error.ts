@@ -69,6 +69,10 @@ export const ERRORS = {
     status: 503,
     help: 'No GPU that can run this model is online or was lately; try another model or later.',
   },
+  too_many_agents: {
+    status: 409,
+    help: 'The pool has as many agents as it may; revoke one that is no longer used.',
+  },
   // Parts that are away
   history_unavailable: {
     status: 503,

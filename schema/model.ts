@@ -53,6 +53,8 @@ export interface Model {
   readonly durationS: number;
   readonly maxTokens: number;
   readonly voices: readonly string[];
+  /** Sound files that it can make. */
+  readonly formats: readonly ('wav' | 'mp3' | 'ogg')[];
   /** First estimates, until an agent's own figures are known. */
   readonly loadMs: number;
   readonly serviceMs: number;
@@ -74,6 +76,7 @@ const NEUTRAL = {
   durationS: 0,
   maxTokens: TEXT_TOKENS_MAX,
   voices: [],
+  formats: ['wav', 'mp3', 'ogg'],
   loadMs: 20_000,
   serviceMs: 15_000,
   vramMib: 0,
@@ -147,7 +150,7 @@ export const MODELS: readonly Model[] = [
     about: 'A procedural painter, not a neural model: runs anywhere, paints the mood of a prompt.',
     steps: 20,
     loadMs: 100,
-    serviceMs: 1500,
+    serviceMs: 1700,
   },
   {
     ...VIDEO,
@@ -219,8 +222,9 @@ export const MODELS: readonly Model[] = [
     type: 'speech',
     title: 'Flite',
     about: 'Small English speech synthesis that runs anywhere.',
-    voices: ['slt', 'rms', 'awb', 'kal'],
-    loadMs: 200,
+    voices: ['slt', 'rms', 'awb', 'kal16'],
+    formats: ['wav', 'ogg'],
+    loadMs: 450,
     serviceMs: 500,
   },
   {
@@ -253,7 +257,8 @@ export const MODELS: readonly Model[] = [
     title: 'Composer',
     about: 'A rule-based composer with a soundfont, not a neural model: runs anywhere.',
     durationS: 30,
-    loadMs: 500,
+    formats: ['wav', 'ogg'],
+    loadMs: 400,
     serviceMs: 2000,
   },
   {

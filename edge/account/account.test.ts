@@ -126,7 +126,7 @@ describe('a submit', () => {
     const again = await submit({ idempotencyKey: 'k', bodyHash: 'one' });
     const firstId = first.ok && !first.value.replayed ? first.value.job.record.id : null;
     expect(again).toMatchObject({ ok: true, value: { replayed: true, jobId: firstId } });
-    expect(await submit({ idempotencyKey: 'k', bodyHash: 'two' })).toEqual({
+    expect(await submit({ idempotencyKey: 'k', bodyHash: 'two' })).toMatchObject({
       ok: false,
       error: { reason: 'idempotency_conflict' },
     });

@@ -155,13 +155,14 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
     const before = input.idempotencyKey && this.#store.findIdempotent(input.idempotencyKey, now);
     if (before) return this.#replay(principal, before, input.bodyHash);
     const refusal = refuseJob(loaded, input, now);
-    if (refusal) return fail(refusal);
+    const { rate } = principal;
+    if (refusal) return fail({ ...refusal, rate });
     const order = this.#accept(principal, input, now);
     const handed = await this.#handOver({ order, cancelled: false }, false);
     if (!handed) return ok({ replayed: false, principal, job: asCreated(order) });
     if (handed.ok) return ok({ replayed: false, principal, job: handed.value });
     this.#undo(order, input.idempotencyKey);
-    return fail(handed.error);
+    return fail({ ...handed.error, rate });
   }
 
   async quote(secretHash: string, input: SubmitInput): Promise<Result<Quote, AccessRefusal>> {
@@ -289,9 +290,10 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
     before: { bodyHash: string; jobId: string },
     bodyHash: string,
   ): Promise<Result<Submitted, AdmissionRefusal>> {
-    if (before.bodyHash !== bodyHash) return fail({ reason: 'idempotency_conflict' });
+    const { rate } = principal;
+    if (before.bodyHash !== bodyHash) return fail({ reason: 'idempotency_conflict', rate });
     const underWay = await this.#underWay.get(before.jobId)?.catch(() => null);
-    if (underWay && !underWay.ok) return fail(underWay.error);
+    if (underWay && !underWay.ok) return fail({ ...underWay.error, rate });
     return ok({ replayed: true, principal, jobId: before.jobId });
   }
 

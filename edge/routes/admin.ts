@@ -63,7 +63,7 @@ const issueAgentRoute = createRoute({
   request: { body: { content: json(CreateAgent, { name: 'living room' }), required: true } },
   responses: {
     201: { description: 'The agent; the token is shown once.', content: json(CreatedAgent) },
-    ...errors(...BODY_ERRORS, ...ERRORS_OF_ALL),
+    ...errors('too_many_agents', ...BODY_ERRORS, ...ERRORS_OF_ALL),
   },
 });
 
@@ -130,7 +130,9 @@ export const adminRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onInvalid })
   })
   .openapi(issueAgentRoute, async (c) => {
     const cause = { requestId: c.get('requestId'), now: Date.now() };
-    return c.json(await issueAgent(c.get('env'), c.req.valid('json'), cause), 201);
+    const issued = await issueAgent(c.get('env'), c.req.valid('json'), cause);
+    if (!issued.ok) refuse({ code: issued.error.reason });
+    return c.json(issued.value, 201);
   })
   .openapi(listAgentsRoute, async (c) => c.json({ data: await listAgents(c.get('env')) }, 200))
   .openapi(drainAgentRoute, async (c) => {

@@ -64,6 +64,11 @@ export function toParameterWire(refusal: ParameterRefusal): Wire {
     }
     case 'unknown_file':
       return toFieldWire({ field: refusal.field, message: 'names no such file' });
+    case 'not_offered': {
+      const { field, model, value, offered } = refusal;
+      const message = `must be one of ${offered.join(', ')} for ${model}`;
+      return toFieldWire({ field, limit: offered, value, message });
+    }
   }
 }
 
@@ -124,12 +129,19 @@ function toTokensWire(refusal: Extract<AdmissionRefusal, { reason: 'tokens_exhau
   };
 }
 
+/** Adds how the rate stands, where the refused request was counted. */
+export function withRate(wire: Wire, refusal: SubmitRefusal): Wire {
+  if (!('rate' in refusal) || !refusal.rate) return wire;
+  return { ...wire, headers: { ...wire.headers, ...toRateHeaders(refusal.rate) } };
+}
+
 export function toSubmitWire(refusal: SubmitRefusal): Wire {
   switch (refusal.reason) {
     case 'unknown_model':
     case 'unsupported_parameter':
     case 'over_model_limit':
     case 'unknown_file':
+    case 'not_offered':
       return toParameterWire(refusal);
     case 'job_not_found':
     case 'history_unavailable':

@@ -133,6 +133,16 @@ describe('POST /v1/jobs', () => {
       { field: 'file' },
     ],
     [
+      { type: 'speech', input: 'x', model: 'flite', format: 'mp3' },
+      'format must be one of wav, ogg for flite',
+      { field: 'format', value: 'mp3' },
+    ],
+    [
+      { type: 'speech', input: 'x', model: 'flite', voice: 'nobody' },
+      'voice must be one of slt, rms',
+      { field: 'voice', value: 'nobody' },
+    ],
+    [
       { ...PAINTING, model: 'flux-schnell', steps: 13 },
       'steps must be at most 12',
       { field: 'steps', limit: 12, value: 13 },
@@ -196,6 +206,7 @@ describe('POST /v1/jobs', () => {
     for (let count = 0; count < 2; count += 1) expect((await submit(costly)).status).toBe(202);
     const exhausted = await submit(costly);
     expect(exhausted.status).toBe(429);
+    expect(exhausted.headers.get('ratelimit-limit')).toBe('1200');
     const error = await expectError(exhausted, 'tokens_exhausted');
     expect(error.details).toMatchObject({ needed: 120, limit: 300 });
   });

@@ -17,7 +17,7 @@ import type { ViewContext } from '../services/view-job.ts';
 import { waitForJob } from '../services/wait-for-job.ts';
 import { authenticated, keyed, onInvalid, showRate } from './access.ts';
 import { BY_API_KEY, errors, json, KEY_ERRORS } from './describe.ts';
-import { toAdmissionWire, toFindWire, toListWire, toSubmitWire } from './error.ts';
+import { toAdmissionWire, toFindWire, toListWire, toSubmitWire, withRate } from './error.ts';
 import { refuse } from './wire.ts';
 
 export const JobPath = z.object({ id: JobId });
@@ -55,7 +55,8 @@ const submitRoute = createRoute({
   },
   responses: {
     200: {
-      description: 'The job ended within `Prefer: wait`; or, for a dry run, the quote.',
+      description:
+        'The job has ended, in time for `Prefer: wait` or before; or, for a dry run, the quote.',
       content: json(z.union([JobView, QuoteView])),
     },
     202: { description: 'The job is accepted; `location` has its path.', content: json(JobView) },
@@ -139,7 +140,7 @@ export const jobRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onInvalid })
       return c.json(viewQuote(quoted.value.quote, quoted.value.input), 200);
     }
     const submitted = await submitJob(c.get('env'), submission);
-    if (!submitted.ok) refuse(toSubmitWire(submitted.error));
+    if (!submitted.ok) refuse(withRate(toSubmitWire(submitted.error), submitted.error));
     showRate(c, submitted.value.principal);
     if (submitted.value.replayed) c.header('idempotent-replayed', 'true');
     let { job } = submitted.value;
@@ -151,8 +152,7 @@ export const jobRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onInvalid })
     }
     c.header('location', `/v1/jobs/${job.record.id}`);
     const view = await viewJob(job, contextOf(c.var));
-    const inTime = waitS !== null && isTerminal(job.record.status);
-    return inTime ? c.json(view, 200) : c.json(view, 202);
+    return isTerminal(job.record.status) ? c.json(view, 200) : c.json(view, 202);
   })
   .openapi(showRoute, async (c) => {
     const { accountId } = c.get('principal');

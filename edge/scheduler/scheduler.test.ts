@@ -107,6 +107,18 @@ describe('a parked poll', () => {
     expect((await other).drain).toBe(true);
   });
 
+  it('that its caller gave up gets no job', async () => {
+    const { pool, agent, enqueue, status } = await world();
+    const { sessionId, credential } = agent;
+    const body = { sessionId, holding: [], resident: [], waitMs: 20_000 };
+    const poll = await schedulerOf(pool).acquire(credential, body);
+    if (!poll.ok || !('parked' in poll.value)) throw new Error('not parked');
+    poll.value.parked[Symbol.dispose]();
+    await schedulerOf(pool).overview();
+    const order = await enqueue();
+    expect(await status(order.id)).toBe('queued');
+  });
+
   it('that ends too soon for the answer to arrive gets no job', async () => {
     const { agent, enqueue, status } = await world();
     void agent.acquire(1000);

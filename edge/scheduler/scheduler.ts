@@ -22,7 +22,7 @@ import type {
 } from '#schema/agent-protocol.ts';
 import type { AgentView, QueueOverview } from '#schema/api.ts';
 import { isTerminal } from '#schema/job.ts';
-import { BACKOFF_MS_MAX, HEARTBEAT_MS, LEASE_MS, POLL_MS } from '#schema/limits.ts';
+import { AGENTS_MAX, BACKOFF_MS_MAX, HEARTBEAT_MS, LEASE_MS, POLL_MS } from '#schema/limits.ts';
 import type { JobOrder, JobWaiting, LiveJob } from '#schema/record.ts';
 import { nextTickAt } from '../core/lease.ts';
 import type { Command } from '../core/queue.ts';
@@ -36,6 +36,7 @@ import type {
   AgentCredential,
   AgentRefusal,
   Bindings,
+  Poll,
   PoolSurvey,
   SchedulerObject,
 } from '../env.ts';
@@ -163,12 +164,14 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     name: string;
     secretHash: string;
     requestId: string;
-  }): Promise<void> {
+  }): Promise<boolean> {
     const now = Date.now();
     const { agentId, name, secretHash } = input;
-    if (this.#pool.state.agents.has(agentId)) return;
+    if (this.#pool.state.agents.has(agentId)) return true;
+    if (surveyPool(this.#pool.state, now).agentsKnown >= AGENTS_MAX) return false;
     this.#pool.commit([{ kind: 'agent_issued', agentId, name, secretHash, at: now }]);
     this.#mirrorAgent(agentId, { action: 'agent.issue', requestId: input.requestId });
+    return true;
   }
 
   async revokeAgent(agentId: string, requestId: string): Promise<boolean> {
@@ -219,15 +222,17 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
   async acquire(
     agent: AgentCredential,
     body: AcquireBody,
-  ): Promise<Result<AcquireAnswer, AgentRefusal>> {
+  ): Promise<Result<Poll<AcquireAnswer>, AgentRefusal>> {
     if (!this.#verify(agent)) return fail({ reason: 'unauthorized' });
     const now = Date.now();
     const caller = { agentId: agent.agentId, sessionId: body.sessionId };
     this.#pool.run({ kind: 'tick' }, now);
     const answer = this.#pool.acquire(caller, body, now);
     this.#afterwards();
-    if (!answer.ok || answer.value.job || answer.value.drain || body.waitMs === 0) return answer;
-    return ok(await this.#polls.park(agent.agentId, body, now + body.waitMs));
+    if (!answer.ok) return fail(answer.error);
+    const { job, drain } = answer.value;
+    if (job || drain || body.waitMs === 0) return ok({ answer: answer.value });
+    return ok({ parked: this.#polls.park(agent.agentId, body, now + body.waitMs) });
   }
 
   async renew(
@@ -255,7 +260,7 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
   async control(
     agent: AgentCredential,
     body: ControlBody,
-  ): Promise<Result<ControlAnswer, AgentRefusal>> {
+  ): Promise<Result<Poll<ControlAnswer>, AgentRefusal>> {
     if (!this.#verify(agent)) return fail({ reason: 'unauthorized' });
     const now = Date.now();
     const caller = { agentId: agent.agentId, sessionId: body.sessionId };
@@ -264,8 +269,8 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     const { lost, cancel } = this.#pool.sort(caller, body.holding);
     const drain = this.#pool.state.agents.get(agent.agentId)!.draining;
     const something = lost.length > 0 || cancel.length > 0 || drain;
-    if (something || body.waitMs === 0) return ok({ lost, cancel, drain });
-    return ok(await this.#controls.park(agent.agentId, body, now + body.waitMs));
+    if (something || body.waitMs === 0) return ok({ answer: { lost, cancel, drain } });
+    return ok({ parked: this.#controls.park(agent.agentId, body, now + body.waitMs) });
   }
 
   async complete(

@@ -1,14 +1,37 @@
 /**
  * Parked long polls: one per agent and kind. They live in memory alone and set no timer: the
- * Worker that parked one answers its caller when the time is over, and here it is only skipped
- * from then on. A new poll of the same agent answers the older one with nothing.
+ * Worker that parked one disposes of it when the time is over or its client is gone. A poll that
+ * is about to end is passed over, since its answer might not arrive. A new poll of the same
+ * agent answers the older one with nothing.
  */
+import { RpcTarget } from 'cloudflare:workers';
 import { POLL_MARGIN_MS } from '#schema/limits.ts';
+import type { ParkedPoll } from '../env.ts';
 
 interface Waiter<Question, Answer> {
   readonly question: Question;
   readonly deadline: number;
   readonly resolve: (answer: Answer) => void;
+}
+
+/** The caller's end of a parked poll. */
+class Parked<Answer> extends RpcTarget implements ParkedPoll<Answer> {
+  readonly #answer: Promise<Answer>;
+  readonly #leave: () => void;
+
+  constructor(answer: Promise<Answer>, leave: () => void) {
+    super();
+    this.#answer = answer;
+    this.#leave = leave;
+  }
+
+  wait(): Promise<Answer> {
+    return this.#answer;
+  }
+
+  [Symbol.dispose](): void {
+    this.#leave();
+  }
 }
 
 export class Waiters<Question, Answer> {
@@ -20,10 +43,13 @@ export class Waiters<Question, Answer> {
   }
 
   /** Parks until `answer` is called for this agent. */
-  park(agentId: string, question: Question, deadline: number): Promise<Answer> {
+  park(agentId: string, question: Question, deadline: number): ParkedPoll<Answer> {
     this.answer(agentId, this.#nothing);
-    return new Promise((resolve) => {
-      this.#byAgent.set(agentId, { question, deadline, resolve });
+    const { promise, resolve } = Promise.withResolvers<Answer>();
+    const waiter = { question, deadline, resolve };
+    this.#byAgent.set(agentId, waiter);
+    return new Parked(promise, () => {
+      if (this.#byAgent.get(agentId) === waiter) this.#byAgent.delete(agentId);
     });
   }
 

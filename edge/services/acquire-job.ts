@@ -13,9 +13,9 @@ export async function acquireJob(
   { pool, agent }: AgentCaller,
   body: AcquireBody,
 ): Promise<Result<AcquireAnswer, AgentRefusal>> {
-  const asked = env.schedulers.getByName(pool).acquire(agent, body);
-  const nothing = ok({ job: null, drain: false });
-  const answer = await endPoll(asked, { waitMs: body.waitMs, nothing });
-  if (!answer.ok) return answer;
-  return ok(await addTicket(env, { agent, answer: answer.value }, Date.now()));
+  const poll = await env.schedulers.getByName(pool).acquire(agent, body);
+  if (!poll.ok) return poll;
+  const nothing = { job: null, drain: false };
+  const answer = await endPoll(poll.value, { waitMs: body.waitMs, nothing });
+  return ok(await addTicket(env, { agent, answer }, Date.now()));
 }

@@ -12,7 +12,8 @@ export async function awaitControl(
   { pool, agent }: AgentCaller,
   body: ControlBody,
 ): Promise<Result<ControlAnswer, AgentRefusal>> {
-  const asked = env.schedulers.getByName(pool).control(agent, body);
-  const nothing = ok({ lost: [], cancel: [], drain: false });
-  return endPoll(asked, { waitMs: body.waitMs, nothing });
+  const poll = await env.schedulers.getByName(pool).control(agent, body);
+  if (!poll.ok) return poll;
+  const nothing = { lost: [], cancel: [], drain: false };
+  return ok(await endPoll(poll.value, { waitMs: body.waitMs, nothing }));
 }

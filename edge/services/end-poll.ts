@@ -1,21 +1,23 @@
-/** Ends a parked poll by a timer of the Worker: a Durable Object sets none. */
+/** Waits for a parked poll by a timer of the Worker: a Durable Object sets none. */
 import { POLL_MARGIN_MS } from '#schema/limits.ts';
+import type { Poll } from '../env.ts';
 
 /**
- * The answer, or `nothing` when the poll is over. What the Scheduler answers later is lost and
- * given again: an agent names the leases it has with every call.
+ * The answer, or `nothing` when the poll is over. However the wait ends, the poll is given up;
+ * when the client goes away the platform does that, so that no job is granted to nobody.
  */
 export async function endPoll<T>(
-  asked: Promise<T>,
+  poll: Poll<T>,
   { waitMs, nothing }: { waitMs: number; nothing: NoInfer<T> },
 ): Promise<T> {
-  if (waitMs === 0) return asked;
+  if ('answer' in poll) return poll.answer;
+  using parked = poll.parked;
   let timer: ReturnType<typeof setTimeout> | null = null;
   const over = new Promise<T>((resolve) => {
     timer = setTimeout(() => resolve(nothing), waitMs + POLL_MARGIN_MS);
   });
   try {
-    return await Promise.race([asked, over]);
+    return await Promise.race([parked.wait(), over]);
   } finally {
     clearTimeout(timer);
   }

@@ -3,6 +3,8 @@ import type { CreateAgent, CreatedAgent } from '#schema/api.ts';
 import { assert } from '#schema/assert.ts';
 import { formatAgentToken } from '#schema/id.ts';
 import type { PoolId } from '#schema/id.ts';
+import { fail, ok } from '../core/result.ts';
+import type { Result } from '../core/result.ts';
 import type { Env } from '../env.ts';
 import { makeAgentId } from '../io/id.ts';
 import { hashSha256, makeSecret } from '../io/token.ts';
@@ -12,13 +14,15 @@ export async function issueAgent(
   env: Env,
   { name }: CreateAgent,
   { requestId, now }: { requestId: string; now: number },
-): Promise<CreatedAgent> {
+): Promise<Result<CreatedAgent, { readonly reason: 'too_many_agents' }>> {
   const pool = await pickPool(env);
   const agentId = makeAgentId(now);
   const secret = makeSecret();
   const secretHash = await hashSha256(secret);
-  await env.schedulers.getByName(pool).issueAgent({ agentId, name, secretHash, requestId });
-  return { id: agentId, token: formatAgentToken(pool, agentId, secret) };
+  const scheduler = env.schedulers.getByName(pool);
+  const isIssued = await scheduler.issueAgent({ agentId, name, secretHash, requestId });
+  if (!isIssued) return fail({ reason: 'too_many_agents' });
+  return ok({ id: agentId, token: formatAgentToken(pool, agentId, secret) });
 }
 
 async function pickPool(env: Env): Promise<PoolId> {

@@ -69,8 +69,16 @@ const LIMITS: Readonly<Record<JobType, (model: Model) => Facts>> = {
     fps: VIDEO_FPS_MAX,
   }),
   text: (model) => ({ max_tokens: model.maxTokens }),
-  speech: (model) => ({ input_characters: SPEECH_CHARS_MAX, voices: [...model.voices] }),
-  music: () => ({ duration_s: MUSIC_DURATION_S_MAX, prompt_characters: PROMPT_CHARS_MAX }),
+  speech: ({ voices, formats }) => ({
+    input_characters: SPEECH_CHARS_MAX,
+    voices: [...voices],
+    formats: [...formats],
+  }),
+  music: ({ formats }) => ({
+    duration_s: MUSIC_DURATION_S_MAX,
+    prompt_characters: PROMPT_CHARS_MAX,
+    formats: [...formats],
+  }),
   transcription: () => ({ duration_s: TRANSCRIPTION_DURATION_S_MAX }),
 };
 

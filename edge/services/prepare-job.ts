@@ -38,7 +38,14 @@ export type ParameterRefusal =
       readonly limit: number;
       readonly value: number;
     }
-  | { readonly reason: 'unknown_file'; readonly field: string };
+  | { readonly reason: 'unknown_file'; readonly field: string }
+  | {
+      readonly reason: 'not_offered';
+      readonly field: string;
+      readonly model: string;
+      readonly value: string;
+      readonly offered: readonly string[];
+    };
 
 export interface SubmitRequest {
   readonly credential: Credential;
@@ -62,7 +69,10 @@ export async function prepareJob(
   }
   const spec = toSpec(request, model, makeSeed());
   const refusal =
-    findUnsupported(request, model) ?? findOverLimit(spec, model) ?? findFile(request);
+    findUnsupported(request, model) ??
+    findOverLimit(spec, model) ??
+    findNotOffered(spec, model) ??
+    findFile(request);
   if (refusal) return fail(refusal);
   const jobId: JobId = makeJobId(pool, now);
   return ok({
@@ -128,6 +138,19 @@ function findOverLimit(spec: JobSpec, model: Model): ParameterRefusal | null {
   }
   const over = bounds.find(({ value, limit }) => value > limit);
   return over ? { reason: 'over_model_limit', model: model.id, ...over } : null;
+}
+
+/** A format or voice that the model does not have; a model that lists no voice takes any. */
+function findNotOffered(spec: JobSpec, model: Model): ParameterRefusal | null {
+  const choices: { field: string; value: string; offered: readonly string[] }[] = [];
+  if (spec.type === 'speech' || spec.type === 'music') {
+    choices.push({ field: 'format', value: spec.format, offered: model.formats });
+  }
+  if (spec.type === 'speech' && model.voices.length > 0) {
+    choices.push({ field: 'voice', value: spec.voice, offered: model.voices });
+  }
+  const odd = choices.find(({ value, offered }) => !offered.includes(value));
+  return odd ? { reason: 'not_offered', model: model.id, ...odd } : null;
 }
 
 /** No file can be uploaded yet, so none exists. */

@@ -131,11 +131,12 @@ export class TestAgent {
   async acquire(waitMs = 0) {
     const { sessionId, holding } = this;
     const body = { sessionId, holding, resident: [], waitMs };
-    const answer = await schedulerOf(this.pool).acquire(this.credential, body);
-    if (!answer.ok) throw new Error(answer.error.reason);
-    const { job } = answer.value;
+    const poll = await schedulerOf(this.pool).acquire(this.credential, body);
+    if (!poll.ok) throw new Error(poll.error.reason);
+    const answer = 'answer' in poll.value ? poll.value.answer : await poll.value.parked.wait();
+    const { job } = answer;
     if (job) this.holding.push({ jobId: job.jobId, fencingToken: job.fencingToken });
-    return answer.value;
+    return answer;
   }
 
   renew(leases: LeaseRef[] = this.holding) {
@@ -147,9 +148,13 @@ export class TestAgent {
     });
   }
 
-  control(waitMs = 0) {
+  async control(waitMs = 0) {
     const { sessionId, holding } = this;
-    return schedulerOf(this.pool).control(this.credential, { sessionId, holding, waitMs });
+    const body = { sessionId, holding, waitMs };
+    const poll = await schedulerOf(this.pool).control(this.credential, body);
+    if (!poll.ok) return poll;
+    const answer = 'answer' in poll.value ? poll.value.answer : await poll.value.parked.wait();
+    return { ok: true as const, value: answer };
   }
 
   async complete(lease: LeaseRef, askNext = false) {
