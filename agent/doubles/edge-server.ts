@@ -1,0 +1,259 @@
+/**
+ * The edge's model behind real HTTP on loopback: checks the token, parses every body with the
+ * contract's schemas, checks fencing tokens, tickets, lengths and hashes of uploads, and can
+ * drop, double, hold back or replace any exchange. Long polls end only when a test says so.
+ */
+import { createHash } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import {
+  AcquireBody,
+  CompleteBody,
+  ControlBody,
+  FailBody,
+  RegisterBody,
+  RenewBody,
+  ReturnBody,
+  StreamBody,
+  UPLOAD_HEADERS,
+} from '#schema/agent-protocol.ts';
+import { artifactKey, ArtifactRole, ContentType } from '#schema/artifact.ts';
+import { ERRORS } from '#schema/error.ts';
+import type { ErrorCode } from '#schema/error.ts';
+import type { Request, Verb } from '../session/state.ts';
+import type { Bell } from './clock.ts';
+import { EdgeModel } from './edge-model.ts';
+
+export const TOKEN = `tsa_main_01k00000000000000000000000_${'s'.repeat(43)}`;
+
+const BODIES = {
+  register: RegisterBody,
+  acquire: AcquireBody,
+  control: ControlBody,
+  renew: RenewBody,
+  complete: CompleteBody,
+  fail: FailBody,
+  return: ReturnBody,
+};
+
+/** What is to become of one exchange; nothing: it is answered. */
+export type Trouble =
+  | { readonly do: 'drop_request' | 'drop_answer' | 'hang' | 'double' }
+  | {
+      readonly do: 'reply';
+      readonly status: number;
+      readonly headers?: Record<string, string>;
+      readonly body: string;
+    };
+
+export interface Stored {
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly contentType: string;
+}
+
+interface Parked {
+  readonly request: Request;
+  readonly response: ServerResponse;
+}
+
+export class EdgeServer {
+  readonly model = new EdgeModel();
+  /** Calls in the order of their arrival. */
+  readonly calls: { readonly verb: Verb; readonly body: unknown }[] = [];
+  readonly stored = new Map<string, Stored>();
+  readonly texts = new Map<string, string>();
+  readonly userAgents = new Set<string>();
+  /** Decides on trouble, by verb, `upload` or `stream`. */
+  trouble: (name: Verb | 'upload' | 'stream') => Trouble | undefined = () => undefined;
+  readonly #server: Server;
+  readonly #now: () => number;
+  readonly #bell: Bell;
+  #parked: Parked[] = [];
+
+  constructor(now: () => number, bell: Bell) {
+    this.#now = now;
+    this.#bell = bell;
+    this.#server = createServer((request, response) => {
+      this.#serve(request, response).catch((error: unknown) => {
+        response.destroy(error instanceof Error ? error : undefined);
+      });
+    });
+  }
+
+  async start(): Promise<URL> {
+    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+    return new URL(`http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`);
+  }
+
+  async stop(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  /** Parked polls now, by verb. */
+  parked(verb: Verb): number {
+    return this.#parked.filter(({ request }) => request.verb === verb).length;
+  }
+
+  count(verb: Verb): number {
+    return this.calls.filter((call) => call.verb === verb).length;
+  }
+
+  last(verb: Verb): unknown {
+    return this.calls.findLast((call) => call.verb === verb)?.body;
+  }
+
+  /** Looks at parked polls anew; `last` ends them all. */
+  wake(last = false): void {
+    const parked = this.#parked;
+    this.#parked = [];
+    for (const { request, response } of parked) this.#answer(request, response, last);
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.userAgents.add(request.headers['user-agent'] ?? '');
+    if (request.headers.authorization !== `Bearer ${TOKEN}`) {
+      refuse(response, 'unauthorized');
+      return;
+    }
+    const path = /^\/agent\/v1\/(.+)$/.exec(request.url ?? '')?.[1] ?? '';
+    if (request.method === 'PUT') {
+      await this.#upload(path, request, response);
+      return;
+    }
+    const body = JSON.parse((await readAll(request)).toString('utf8')) as unknown;
+    if (path === 'stream') {
+      this.#meddle('stream', response, () => this.#stream(StreamBody.parse(body), response));
+      return;
+    }
+    const verb = path as Verb;
+    const parsed = BODIES[verb].safeParse(body);
+    if (!parsed.success) {
+      refuse(response, 'invalid_request');
+      return;
+    }
+    const call = { verb, body: parsed.data } as Request;
+    this.calls.push(call);
+    this.#meddle(verb, response, () => this.#answer(call, response, false), call);
+    this.#bell.ring();
+  }
+
+  #meddle(
+    name: Verb | 'upload' | 'stream',
+    response: ServerResponse,
+    ...[act, call]: [act: () => void, call?: Request]
+  ): void {
+    const trouble = this.trouble(name);
+    switch (trouble?.do) {
+      case undefined:
+        act();
+        return;
+      case 'drop_request':
+        response.destroy();
+        return;
+      case 'hang':
+        return;
+      case 'drop_answer':
+        if (call) this.model.handle(call, { now: this.#now(), last: true });
+        response.destroy();
+        return;
+      case 'double':
+        if (call) this.model.handle(call, { now: this.#now(), last: true });
+        act();
+        return;
+      case 'reply':
+        response.writeHead(trouble.status, trouble.headers).end(trouble.body);
+    }
+  }
+
+  #answer(request: Request, response: ServerResponse, last: boolean): void {
+    if (response.destroyed) return;
+    const reply = this.model.handle(request, { now: this.#now(), last });
+    if (reply.kind === 'park') {
+      const parked = { request, response };
+      this.#parked.push(parked);
+      if (response.listenerCount('close') === 0) {
+        response.once('close', () => {
+          this.#parked = this.#parked.filter((other) => other.response !== response);
+          this.#bell.ring();
+        });
+      }
+    } else if (reply.kind === 'refusal') refuse(response, reply.code);
+    else json(response, 200, reply.answer);
+  }
+
+  #stream(body: StreamBody, response: ServerResponse): void {
+    if (!this.model.holdsLease(body)) {
+      refuse(response, 'lease_lost');
+      return;
+    }
+    const text = this.texts.get(body.jobId) ?? '';
+    this.texts.set(body.jobId, text.slice(0, body.offset) + body.text);
+    json(response, 200, { appended: text.length >= body.offset });
+    this.#bell.ring();
+  }
+
+  async #upload(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const bytes = await readAll(request);
+    this.#meddle('upload', response, () => this.#store(path, { request, bytes }, response));
+    this.#bell.ring();
+  }
+
+  #store(
+    path: string,
+    { request, bytes }: { request: IncomingMessage; bytes: Buffer },
+    response: ServerResponse,
+  ): void {
+    const parts = /^jobs\/([^/]+)\/artifacts\/(\d+)\/([^/]+)$/.exec(path);
+    const role = ArtifactRole.safeParse(parts?.[3]).data;
+    const contentType = ContentType.safeParse(request.headers['content-type']).data;
+    const fencingToken = Number(request.headers[UPLOAD_HEADERS.fencingToken]);
+    const jobId = parts?.[1] ?? '';
+    if (!role || !contentType || Number(request.headers['content-length']) !== bytes.length) {
+      refuse(response, 'invalid_request');
+    } else if (request.headers[UPLOAD_HEADERS.ticket] !== `ticket-${jobId}-${fencingToken}`) {
+      refuse(response, 'forbidden');
+    } else if (!this.model.holdsLease({ jobId, fencingToken })) {
+      refuse(response, 'lease_lost');
+    } else {
+      const sha256 = createHash('sha256').update(bytes).digest('hex');
+      if (request.headers[UPLOAD_HEADERS.sha256] !== sha256) {
+        refuse(response, 'hash_mismatch');
+        return;
+      }
+      const key = artifactKey({
+        jobId,
+        fencingToken,
+        index: Number(parts?.[2]),
+        role,
+        contentType,
+      });
+      const stored = { bytes: bytes.length, sha256, contentType };
+      this.stored.set(key, stored);
+      json(response, 200, { key, ...stored });
+    }
+  }
+}
+
+async function readAll(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+function json(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+/** The error body for a code, as text. */
+export function errorBody(code: ErrorCode): string {
+  return JSON.stringify({ error: { code, message: ERRORS[code].help, request_id: 'req_test' } });
+}
+
+function refuse(response: ServerResponse, code: ErrorCode): void {
+  const { status } = ERRORS[code];
+  response.writeHead(status, { 'content-type': 'application/json' }).end(errorBody(code));
+}

@@ -1,0 +1,239 @@
+/**
+ * Calls of the agent protocol over HTTPS, on kept-alive connections. Every answer is parsed; an
+ * expected failure is a value, never a throw: refused by the edge (with its code), unreachable
+ * (network, time-out, a proxy's page), malformed (not what the contract says) or aborted by us.
+ * Repeats nothing: when to try again is decided by the session.
+ */
+import { once } from 'node:events';
+import type { ReadStream } from 'node:fs';
+import { Agent, fetch } from 'undici';
+import type { RequestInit, Response } from 'undici';
+import type { z } from 'zod';
+import {
+  AcquireAnswer,
+  ControlAnswer,
+  EndAnswer,
+  LeaveAnswer,
+  RegisterAnswer,
+  RenewAnswer,
+  StreamAnswer,
+  UPLOAD_HEADERS,
+  UploadAnswer,
+} from '#schema/agent-protocol.ts';
+import type { StreamBody } from '#schema/agent-protocol.ts';
+import type { ArtifactRole, ContentType } from '#schema/artifact.ts';
+import { ErrorBody } from '#schema/error.ts';
+import {
+  ANSWER_BYTES_MAX,
+  CALL_MS_MAX,
+  GOODBYE_MS_MAX,
+  RETRY_AFTER_MS_MAX,
+  UPLOAD_BYTES_PER_S_MIN,
+} from './limits.ts';
+import type { AnswerOf, BodyOf, CallFailure, Grant, Verb } from './session/state.ts';
+
+export type Result<T, F> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly failure: F };
+
+/** One file of one output, and the lease it belongs to. */
+export interface Upload {
+  readonly grant: Grant;
+  readonly index: number;
+  readonly role: ArtifactRole;
+  readonly contentType: ContentType;
+  readonly bytes: number;
+  readonly sha256: string;
+  /** Opens the file; called once. */
+  readonly open: () => ReadStream;
+}
+
+const ANSWERS: { readonly [V in Verb]: z.ZodType<AnswerOf<V>> } = {
+  register: RegisterAnswer,
+  acquire: AcquireAnswer,
+  control: ControlAnswer,
+  renew: RenewAnswer,
+  complete: EndAnswer,
+  fail: EndAnswer,
+  return: EndAnswer,
+};
+
+interface Exchange {
+  readonly path: string;
+  readonly init: RequestInit;
+  readonly signal: AbortSignal;
+  readonly timeoutMs: number;
+}
+
+export interface EdgeOptions {
+  readonly url: URL;
+  readonly token: string;
+  readonly version: string;
+  /** Makes the signal that ends a call which takes too long; given in tests. */
+  readonly timeout?: (ms: number) => AbortSignal;
+}
+
+/** The edge, as the agent calls it. */
+export class EdgeClient {
+  readonly #url: URL;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #timeout: (ms: number) => AbortSignal;
+  // Parked polls outlive undici's own time-outs; every call has its own instead.
+  readonly #dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, allowH2: false });
+
+  constructor({ url, token, version, timeout }: EdgeOptions) {
+    this.#url = url;
+    this.#headers = {
+      authorization: `Bearer ${token}`,
+      'user-agent': `tessera-agent/${version}`,
+      accept: 'application/json',
+    };
+    this.#timeout = timeout ?? ((ms) => AbortSignal.timeout(ms));
+  }
+
+  async call<V extends Verb>(
+    verb: V,
+    body: BodyOf<V>,
+    limits: { readonly timeoutMs: number; readonly signal: AbortSignal },
+  ): Promise<Result<AnswerOf<V>, CallFailure>> {
+    return this.#exchange({ path: verb, init: post(body), ...limits }, ANSWERS[verb]);
+  }
+
+  /** Says goodbye; whether it is heard does not matter. */
+  async leave(sessionId: string): Promise<void> {
+    const limits = { signal: new AbortController().signal, timeoutMs: GOODBYE_MS_MAX };
+    await this.#exchange({ path: 'leave', init: post({ sessionId }), ...limits }, LeaveAnswer);
+  }
+
+  async stream(body: StreamBody, signal: AbortSignal): Promise<Result<StreamAnswer, CallFailure>> {
+    const limits = { signal, timeoutMs: CALL_MS_MAX };
+    return this.#exchange({ path: 'stream', init: post(body), ...limits }, StreamAnswer);
+  }
+
+  /** Streams one file; it is opened here and closed in any case. */
+  async upload(upload: Upload, signal: AbortSignal): Promise<Result<UploadAnswer, CallFailure>> {
+    const { grant, bytes } = upload;
+    const file = upload.open();
+    try {
+      await once(file, 'open');
+      const init: RequestInit = {
+        method: 'PUT',
+        duplex: 'half',
+        body: file,
+        headers: {
+          'content-type': upload.contentType,
+          'content-length': String(bytes),
+          [UPLOAD_HEADERS.fencingToken]: String(grant.fencingToken),
+          [UPLOAD_HEADERS.sha256]: upload.sha256,
+          [UPLOAD_HEADERS.ticket]: grant.uploadTicket,
+        },
+      };
+      const path = `jobs/${grant.jobId}/artifacts/${upload.index}/${upload.role}`;
+      const timeoutMs = CALL_MS_MAX + Math.ceil((bytes / UPLOAD_BYTES_PER_S_MIN) * 1000);
+      return await this.#exchange({ path, init, signal, timeoutMs }, UploadAnswer);
+    } catch (error) {
+      return fail(signal.aborted ? 'aborted' : 'unreachable', causeOf(error));
+    } finally {
+      file.destroy();
+    }
+  }
+
+  /** Cuts every connection. */
+  close(): Promise<void> {
+    return this.#dispatcher.destroy();
+  }
+
+  async #exchange<T>(
+    { path, init, signal, timeoutMs }: Exchange,
+    answer: z.ZodType<T>,
+  ): Promise<Result<T, CallFailure>> {
+    const late = this.#timeout(timeoutMs);
+    try {
+      const response = await fetch(new URL(`/agent/v1/${path}`, this.#url), {
+        ...init,
+        headers: { ...this.#headers, ...(init.headers as Record<string, string>) },
+        signal: AbortSignal.any([signal, late]),
+        dispatcher: this.#dispatcher,
+        // The token goes to the edge alone.
+        redirect: 'error',
+      });
+      return readAnswer(response, await readText(response), answer);
+    } catch (error) {
+      if (signal.aborted) return fail('aborted', 'given up by the agent');
+      if (late.aborted) return fail('unreachable', `no answer within ${timeoutMs} ms`);
+      return fail('unreachable', causeOf(error));
+    }
+  }
+}
+
+function post(body: unknown): RequestInit {
+  const headers = { 'content-type': 'application/json' };
+  return { method: 'POST', headers, body: JSON.stringify(body) };
+}
+
+function readAnswer<T>(
+  response: Response,
+  text: string,
+  answer: z.ZodType<T>,
+): Result<T, CallFailure> {
+  const json = parseJson(text);
+  if (response.ok) {
+    const parsed = answer.safeParse(json);
+    if (parsed.success) return { ok: true, value: parsed.data };
+    const where = parsed.error.issues[0];
+    const path = where?.path.join('.') || 'body';
+    return fail('malformed', `HTTP ${response.status}, ${path}: ${where?.message ?? 'unreadable'}`);
+  }
+  const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'));
+  const refusal = ErrorBody.safeParse(json);
+  if (!refusal.success) {
+    // Not the edge's own words: a proxy, or the wrong address.
+    return fail('unreachable', `HTTP ${response.status} without an error body`, retryAfterMs);
+  }
+  const { code, message, request_id } = refusal.data.error;
+  const detail = `${code}: ${message} (request ${request_id})`;
+  return { ok: false, failure: { reason: 'refused', code, retryAfterMs, detail } };
+}
+
+/** Seconds, or null: HTTP dates are not sent by the edge (RFC 9110, 10.2.3). */
+function parseRetryAfter(value: string | null): number | null {
+  if (value === null || !/^\d{1,9}$/.test(value)) return null;
+  return Math.min(Number(value) * 1000, RETRY_AFTER_MS_MAX);
+}
+
+async function readText(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += (chunk as Uint8Array).byteLength;
+    if (bytes > ANSWER_BYTES_MAX) throw new Error('the answer is too large');
+    text += decoder.decode(chunk as Uint8Array, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Not JSON: the schema says so in its own words.
+    return undefined;
+  }
+}
+
+function fail(
+  reason: 'unreachable' | 'malformed' | 'aborted',
+  detail: string,
+  retryAfterMs: number | null = null,
+): { ok: false; failure: CallFailure } {
+  return { ok: false, failure: { reason, detail, retryAfterMs } };
+}
+
+/** undici wraps the cause: "fetch failed" alone says nothing. */
+function causeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause instanceof Error ? error.cause : error;
+  const code = 'code' in cause && typeof cause.code === 'string' ? `${cause.code} ` : '';
+  return `${code}${cause.message}`.slice(0, 300);
+}

@@ -1,0 +1,75 @@
+/**
+ * What the agent asks of an engine. One file beside this one per engine.
+ * An engine runs one job at a time, never keeps a result, stops soon after its signal aborts
+ * (well under a second), and fails only with `EngineError`. It must not block the event loop:
+ * heavy work belongs in another process.
+ */
+import type { FailureCode } from '#schema/agent-protocol.ts';
+import type { Progress } from '#schema/api.ts';
+import type { ContentType } from '#schema/artifact.ts';
+import type { Preview } from '#schema/event.ts';
+import type { JobSpec } from '#schema/job.ts';
+import type { ModelId } from '#schema/model.ts';
+import type { Usage } from '#schema/usage.ts';
+
+export interface EngineInfo {
+  readonly version: string;
+  /** Models that are installed and would run now. */
+  readonly models: readonly ModelId[];
+}
+
+/** A finished output on disk. */
+export interface Output {
+  readonly path: string;
+  readonly contentType: ContentType;
+  readonly width: number | null;
+  readonly height: number | null;
+  readonly durationS: number | null;
+  /** A small picture of it, or null when it has none. */
+  readonly thumbnail: { readonly path: string; readonly contentType: ContentType } | null;
+}
+
+export interface RunResult {
+  readonly outputs: readonly Output[];
+  readonly usage: Usage;
+  /** Time spent loading the model, ms; 0 when it was resident. */
+  readonly loadMs: number;
+}
+
+export interface RunContext {
+  /** Aborts when the job is cancelled, its lease is lost or its time is over. */
+  readonly signal: AbortSignal;
+  /** An empty folder of this run; the agent removes it after the upload. */
+  readonly directory: string;
+  readonly onProgress: (progress: Progress) => void;
+  readonly onPreview: (preview: Preview) => void;
+  /** Generated text as it comes. */
+  readonly onText: (text: string) => void;
+}
+
+export interface Engine {
+  /** Unique among the agent's engines. */
+  readonly name: string;
+  /** Asks the engine what it has; null when it cannot run here. */
+  discover(signal: AbortSignal): Promise<EngineInfo | null>;
+  /** Models loaded now. */
+  resident(): readonly ModelId[];
+  /** Runs a job; rejects with `EngineError`, or the signal's reason when aborted. */
+  run(spec: JobSpec, context: RunContext): Promise<RunResult>;
+  /** Unloads every model and gives the memory back. */
+  free(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Why a run failed. `detail` is the engine's own words, for the operator's log only. */
+export class EngineError extends Error {
+  readonly code: FailureCode;
+  readonly retryable: boolean;
+
+  constructor(failure: { code: FailureCode; retryable: boolean; detail: string }) {
+    super(failure.detail);
+    this.name = 'EngineError';
+    this.code = failure.code;
+    this.retryable = failure.retryable;
+  }
+}

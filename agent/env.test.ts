@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { TOKEN } from './doubles/edge-server.ts';
+import { readEnv } from './env.ts';
+
+const GOOD = { TESSERA_URL: 'https://tessera.example', TESSERA_AGENT_TOKEN: TOKEN };
+
+describe('settings', () => {
+  it('need only the address and the token', () => {
+    expect(readEnv(GOOD)).toEqual({
+      ok: true,
+      env: {
+        url: new URL('https://tessera.example'),
+        token: TOKEN,
+        data: '.tessera/agent',
+        healthPort: 9400,
+        logLevel: 'info',
+        engines: ['painter', 'flite', 'composer'],
+      },
+    });
+  });
+
+  it('take an empty variable for one that is not set', () => {
+    expect(readEnv({ ...GOOD, TESSERA_HEALTH_PORT: '', TESSERA_LOG_LEVEL: '' })).toMatchObject({
+      env: { healthPort: 9400, logLevel: 'info' },
+    });
+  });
+
+  it.each([
+    ['TESSERA_HEALTH_PORT', '0', { healthPort: 0 }],
+    ['TESSERA_ENGINES', 'flite, painter,flite', { engines: ['flite', 'painter'] }],
+    ['TESSERA_DATA', '/var/lib/tessera', { data: '/var/lib/tessera' }],
+  ])('read %s=%s', (name, value, env) => {
+    expect(readEnv({ ...GOOD, [name]: value })).toMatchObject({ ok: true, env });
+  });
+
+  it.each([
+    ['TESSERA_URL', 'tessera.example'],
+    ['TESSERA_URL', 'ftp://tessera.example'],
+    ['TESSERA_AGENT_TOKEN', 'tsr_not_an_agent'],
+    ['TESSERA_HEALTH_PORT', '70000'],
+    ['TESSERA_HEALTH_PORT', 'http'],
+    ['TESSERA_LOG_LEVEL', 'loud'],
+    ['TESSERA_ENGINES', 'painter,dalle'],
+  ])('say which one is wrong: %s=%s', (name, value) => {
+    const result = readEnv({ ...GOOD, [name]: value });
+    expect(result.ok).toBe(false);
+    expect(result.ok ? [] : result.faults).toEqual([expect.stringMatching(`^${name}: .{8,}`)]);
+  });
+
+  it('tell every fault at once, and never a token', () => {
+    const result = readEnv({ TESSERA_AGENT_TOKEN: 'tsa_secret' });
+    const faults = result.ok ? [] : result.faults;
+    expect(faults.map((fault) => fault.split(':')[0])).toEqual([
+      'TESSERA_URL',
+      'TESSERA_AGENT_TOKEN',
+    ]);
+    expect(faults.join()).not.toContain('tsa_secret');
+  });
+});

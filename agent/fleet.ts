@@ -1,0 +1,128 @@
+/**
+ * The engines of this box as one: asks them what they have, runs a job on the one that fits, and
+ * frees the others before when they hold the GPU. An engine that does not answer counts as away
+ * and is asked again later. One job at a time; the caller sees to that.
+ */
+import type { Capabilities } from '#schema/agent-protocol.ts';
+import { assert } from '#schema/assert.ts';
+import { AGENT_MODELS_MAX } from '#schema/limits.ts';
+import { ModelId } from '#schema/model.ts';
+import type { JobSpec } from '#schema/job.ts';
+import type { Engine, EngineInfo, RunContext, RunResult } from './engines/engine.ts';
+import { EngineError } from './engines/engine.ts';
+import type { Gpu } from './gpu.ts';
+import { DISCOVER_MS_MAX } from './limits.ts';
+import type { Log } from './log.ts';
+import type { EngineState } from './residency.ts';
+import { place, residentModels } from './residency.ts';
+
+export interface EngineStatus extends EngineState {
+  readonly version: string | null;
+  readonly up: boolean;
+}
+
+export interface FleetParts {
+  readonly log: Log;
+  readonly askGpu: (signal: AbortSignal) => Promise<Gpu | null>;
+  /** Makes the signal that ends a question to an engine; given in tests. */
+  readonly timeout?: (ms: number) => AbortSignal;
+}
+
+export class Fleet {
+  readonly #engines: readonly Engine[];
+  readonly #log: Log;
+  readonly #askGpu: FleetParts['askGpu'];
+  readonly #timeout: (ms: number) => AbortSignal;
+  readonly #found = new Map<string, EngineInfo>();
+  #gpu: Gpu | null = null;
+
+  constructor(engines: readonly Engine[], { log, askGpu, timeout }: FleetParts) {
+    this.#engines = engines;
+    this.#log = log;
+    this.#askGpu = askGpu;
+    this.#timeout = timeout ?? ((ms) => AbortSignal.timeout(ms));
+  }
+
+  /** Asks every engine what it has; never rejects. */
+  async discover(): Promise<Capabilities> {
+    [this.#gpu] = await Promise.all([
+      this.#askGpu(this.#timeout(DISCOVER_MS_MAX)),
+      ...this.#engines.map((engine) => this.#ask(engine)),
+    ]);
+    const gpu = this.#gpu && { name: this.#gpu.name, vramMib: this.#gpu.vramMib };
+    const up = this.engines().filter((engine) => engine.up);
+    const engines = up.map((engine) => ({
+      engine: engine.name,
+      version: (engine.version ?? '').slice(0, 200),
+      models: engine.models
+        .filter((model) => ModelId.safeParse(model).success)
+        .slice(0, AGENT_MODELS_MAX),
+    }));
+    return { gpu, engines };
+  }
+
+  engines(): readonly EngineStatus[] {
+    return this.#engines.map((engine) => {
+      const info = this.#found.get(engine.name);
+      return {
+        name: engine.name,
+        version: info?.version ?? null,
+        up: info !== undefined,
+        models: info?.models ?? [],
+        resident: engine.resident(),
+      };
+    });
+  }
+
+  resident(): readonly ModelId[] {
+    return residentModels(this.engines()).slice(0, AGENT_MODELS_MAX);
+  }
+
+  vramFreeMib(): number | null {
+    return this.#gpu?.vramFreeMib ?? null;
+  }
+
+  /** Runs a job on the engine that has its model; rejects as `Engine.run` does. */
+  async run(spec: JobSpec, context: RunContext): Promise<RunResult> {
+    const placement = place(spec.model, this.engines());
+    if (!placement) {
+      const detail = `no engine here has ${spec.model}`;
+      throw new EngineError({ code: 'model_unavailable', retryable: true, detail });
+    }
+    for (const name of placement.free) {
+      this.#log.info('engine.free', { engine: name, for: spec.model });
+      await this.#find(name).free();
+    }
+    context.signal.throwIfAborted();
+    return this.#find(placement.engine).run(spec, context);
+  }
+
+  async close(): Promise<void> {
+    const ends = await Promise.allSettled(this.#engines.map((engine) => engine.close()));
+    for (const end of ends) {
+      if (end.status === 'rejected') {
+        this.#log.warn('engine.close', { detail: String(end.reason) });
+      }
+    }
+  }
+
+  async #ask(engine: Engine): Promise<void> {
+    const was = this.#found.has(engine.name);
+    try {
+      const info = await engine.discover(this.#timeout(DISCOVER_MS_MAX));
+      if (info) this.#found.set(engine.name, info);
+      else this.#found.delete(engine.name);
+    } catch (error) {
+      this.#log.debug('engine.silent', { engine: engine.name, detail: String(error) });
+      this.#found.delete(engine.name);
+    }
+    const is = this.#found.has(engine.name);
+    if (was !== is) this.#log.info(is ? 'engine.up' : 'engine.away', { engine: engine.name });
+  }
+
+  #find(name: string): Engine {
+    const engine = this.#engines.find((other) => other.name === name);
+    assert(engine, 'a placement names an engine of the fleet');
+    return engine;
+  }
+}

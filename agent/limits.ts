@@ -1,0 +1,45 @@
+/**
+ * Bounds that only the agent has, each with its reason; the shared ones are in schema/limits.ts.
+ */
+import { assert } from '#schema/assert.ts';
+import { DRAIN_MS, HEARTBEAT_MS, LEASE_MS, TEXT_TOKENS_MAX } from '#schema/limits.ts';
+
+const SECOND_MS = 1000;
+const KIB = 1024;
+
+/** A call that does not park is answered within this time, or taken as lost. */
+export const CALL_MS_MAX = 10 * SECOND_MS;
+/** Longest pause between tries that a lease waits for. */
+export const LEASE_RETRY_MS_MAX = 5 * SECOND_MS;
+/** The edge's `Retry-After` is obeyed up to this long; then we look for ourselves. */
+export const RETRY_AFTER_MS_MAX = 5 * 60 * SECOND_MS;
+/** An engine that has not stopped this long after its signal is wedged; the agent restarts. */
+export const STOP_MS_MAX = 20 * SECOND_MS;
+/** After a drain's last job ended or was stopped, the edge is told for at most this long. */
+export const LEAVE_MS = 10 * SECOND_MS;
+/** Slowest uplink that an upload is waited for, bytes a second. */
+export const UPLOAD_BYTES_PER_S_MIN = 100 * KIB;
+/** Files of one job that are sent at once: a home uplink is full with these. */
+export const UPLOADS_MAX = 4;
+/** Generated text is sent on this often: smooth for a reader, few requests. */
+export const TEXT_BATCH_MS = 150;
+/** Text of one job that waits to be sent; more than the longest answer has. */
+export const TEXT_CHARS_MAX = TEXT_TOKENS_MAX * 16;
+/** The end of a job waits this long for its last text; the result file has it anyway. */
+export const TEXT_FLUSH_MS_MAX = 5 * SECOND_MS;
+/** Engines are asked this often what they have. */
+export const DISCOVER_MS = 60 * SECOND_MS;
+/** An engine says within this time what it has, or counts as away. */
+export const DISCOVER_MS_MAX = 10 * SECOND_MS;
+/** Largest answer of the edge: a job's spec with a long chat. */
+export const ANSWER_BYTES_MAX = 1024 * KIB;
+/** Wall clock this far ahead of the monotonic one means that the machine slept. */
+export const SLEEP_MS_MIN = 5 * SECOND_MS;
+/** A goodbye waits no longer for its answer. */
+export const GOODBYE_MS_MAX = 1000;
+/** Spans that one turn of the session may act on; more would be a loop without end. */
+export const TURN_STEPS_MAX = 200;
+
+assert(CALL_MS_MAX * 3 + HEARTBEAT_MS < LEASE_MS, 'three lost heartbeats are noticed in time');
+assert(LEASE_RETRY_MS_MAX * 3 < LEASE_MS - HEARTBEAT_MS, 'a heartbeat is tried several times');
+assert(DRAIN_MS + LEAVE_MS < LEASE_MS, 'a drained agent leaves before its lease lapses');

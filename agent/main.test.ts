@@ -1,0 +1,160 @@
+/** The agent as a process of its own, against the edge's double. */
+import { fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { Bell } from './doubles/clock.ts';
+import { EdgeServer, TOKEN } from './doubles/edge-server.ts';
+import { IMAGE_SPEC } from './doubles/spec.ts';
+
+const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
+const IDLE_BYTES_MAX = 150 * 1024 * 1024;
+
+let bell: Bell;
+let server: EdgeServer;
+let url: URL;
+let data: string;
+let child: ChildProcess | null = null;
+let output: string;
+
+beforeEach(async () => {
+  bell = new Bell();
+  server = new EdgeServer(() => performance.now(), bell);
+  url = await server.start();
+  data = await mkdtemp(join(tmpdir(), 'tessera-main-'));
+  output = '';
+});
+afterEach(async () => {
+  if (child && child.exitCode === null && child.signalCode === null) {
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+  }
+  child = null;
+  await server.stop();
+  await rm(data, { recursive: true, force: true });
+});
+
+/** Starts the agent; answers its exit code. */
+function launch(env: Record<string, string> = {}): Promise<number | null> {
+  const started = fork(MAIN, {
+    silent: true,
+    execArgv: [],
+    env: {
+      PATH: '/usr/bin:/bin',
+      TESSERA_URL: url.href,
+      TESSERA_AGENT_TOKEN: TOKEN,
+      TESSERA_DATA: data,
+      TESSERA_HEALTH_PORT: '0',
+      TESSERA_ENGINES: 'painter',
+      ...env,
+    },
+  });
+  child = started;
+  const ends = [started.stdout, started.stderr].flatMap((stream) => {
+    stream?.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+      bell.ring();
+    });
+    return stream ? [once(stream, 'end')] : [];
+  });
+  // 'close' does not come once the channel is cut.
+  const exit = new Promise<number | null>((resolve) => started.once('exit', resolve));
+  return Promise.all(ends).then(() => exit);
+}
+
+const idle = () => bell.until(() => server.parked('acquire') === 1);
+const logged = (op: string) => bell.until(() => output.includes(`"op":"${op}"`));
+
+async function ask(path: string): Promise<Response> {
+  await logged('agent.start');
+  const origin = /"healthUrl":"([^"]+)\/health"/.exec(output)?.[1];
+  return fetch(`${origin}${path}`);
+}
+
+it('waits small and quiet, tells its health, and leaves at once on SIGTERM', async () => {
+  await mkdir(join(data, 'scratch', 'left-over'), { recursive: true });
+  await writeFile(join(data, 'scratch', 'left-over', 'file'), 'x');
+  const exit = launch();
+  await idle();
+  expect(await readdir(join(data, 'scratch'))).toEqual([]);
+  const health = await ask('/health');
+  expect(health.status).toBe(200);
+  const body = (await health.json()) as { memoryBytes: number };
+  expect(body).toMatchObject({ status: 'ok', registered: true, jobs: [] });
+  expect(body.memoryBytes).toBeLessThan(IDLE_BYTES_MAX);
+  expect(await (await ask('/capabilities')).json()).toMatchObject({
+    engines: [{ engine: 'painter', models: ['painter'] }],
+  });
+  expect(await (await ask('/metrics')).text()).toContain('tessera_agent_registered 1');
+  child?.kill('SIGTERM');
+  expect(await exit).toBe(0);
+  expect(output).toContain('"op":"agent.exit"');
+  expect(output).not.toContain(TOKEN);
+});
+
+it('paints a picture with a real engine and delivers it', async () => {
+  const exit = launch();
+  await idle();
+  const job = server.model.submit({ ...IMAGE_SPEC, width: 256, height: 256, steps: 4 });
+  server.wake();
+  await logged('job.complete');
+  expect(job.status).toBe('completed');
+  expect(job.artifacts).toMatchObject([{ contentType: 'image/png', width: 256, height: 256 }]);
+  expect(output).not.toContain(IMAGE_SPEC.prompt);
+  child?.kill('SIGTERM');
+  expect(await exit).toBe(0);
+});
+
+it('leaves when the process that launched it is gone', async () => {
+  const exit = launch();
+  await idle();
+  child?.disconnect();
+  expect(await exit).toBe(0);
+});
+
+it('leaves at once on the second signal', async () => {
+  const exit = launch();
+  await idle();
+  server.model.submit({ ...IMAGE_SPEC, width: 2048, height: 2048, steps: 150 });
+  server.wake();
+  await logged('job.start');
+  child?.kill('SIGINT');
+  await logged('session.drain');
+  child?.kill('SIGINT');
+  expect(await exit).toBe(1);
+});
+
+it('gives its job up when it was stopped for longer than its lease, and tells nobody', async () => {
+  server.model.leaseMs = 1500;
+  const exit = launch();
+  await idle();
+  const job = server.model.submit({ ...IMAGE_SPEC, width: 2048, height: 2048, steps: 150 });
+  server.wake();
+  await logged('job.start');
+  child?.kill('SIGSTOP');
+  // The lease's own clock is the only one there is in another process.
+  await new Promise((resolve) => setTimeout(resolve, 1600));
+  child?.kill('SIGCONT');
+  await logged('job.lost');
+  await bell.until(() => job.token === 2);
+  expect(job.ends).toEqual([]);
+  expect(server.stored.size).toBe(0);
+  child?.kill('SIGKILL');
+  await exit;
+});
+
+it('says which settings are missing and leaves with 2', async () => {
+  expect(await launch({ TESSERA_URL: '', TESSERA_AGENT_TOKEN: 'x' })).toBe(2);
+  expect(output).toMatch(/^TESSERA_URL: .+\nTESSERA_AGENT_TOKEN: .+\n$/);
+});
+
+it('says what to do about a token that the edge refuses and leaves with 2', async () => {
+  const stranger = TOKEN.replace(/s+$/, 't'.repeat(43));
+  expect(await launch({ TESSERA_AGENT_TOKEN: stranger })).toBe(2);
+  expect(output).toContain('make a new one');
+});
