@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { say, tellMs } from './progress.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-const PROGRAMS = ['.', 'schema', 'edge/core', 'edge', 'edge/sim', 'agent', 'dev', 'web'];
+const PROGRAMS = ['.', 'schema', 'edge/core', 'edge', 'edge/sim', 'agent', 'dev', 'dev/e2e', 'web'];
 /** Two of the checks at a time: each uses several threads already. */
 const AT_ONCE = 2;
 

@@ -13,6 +13,8 @@ import type {
   EndAnswer,
   FailBody,
   LeaseRef,
+  LeaveAnswer,
+  LeaveBody,
   RegisterAnswer,
   RegisterBody,
   RenewAnswer,
@@ -219,6 +221,7 @@ export interface SchedulerObject {
   complete(agent: AgentCredential, body: CompleteBody): Promise<Result<EndAnswer, AgentRefusal>>;
   fail(agent: AgentCredential, body: FailBody): Promise<Result<EndAnswer, AgentRefusal>>;
   return(agent: AgentCredential, body: ReturnBody): Promise<Result<EndAnswer, AgentRefusal>>;
+  leave(agent: AgentCredential, body: LeaveBody): Promise<Result<LeaveAnswer, AgentRefusal>>;
 }
 
 /** One job's live events. */

@@ -11,6 +11,7 @@
  *   PUT  jobs/:job_id/artifacts/:index/:role   bytes of an output, streamed to R2
  *   POST stream     generated text, for the job's feed
  *   POST complete, fail, return   end the attempt; each may acquire the next job
+ *   POST leave      goodbye of a session that holds nothing more
  */
 import { z } from 'zod';
 import { Progress } from './api.ts';
@@ -132,10 +133,11 @@ export const RenewBody = z.strictObject({
 });
 export type RenewBody = z.infer<typeof RenewBody>;
 export const RenewAnswer = z.object({
+  /** Extended; a lease in neither `held` nor `lost` runs out as it is. */
   held: z.array(LeaseRef),
   /** No longer held: stop, drop the result, tell nobody. */
   lost: z.array(LeaseRef),
-  /** Held, but its user cancelled: stop the engine, then `return` it. */
+  /** Its user cancelled, and it gets no more time: stop the engine, then `return` it. */
   cancel: z.array(LeaseRef),
   drain: z.boolean(),
 });
@@ -236,3 +238,9 @@ export const EndAnswer = z.object({
   next: AcquireAnswer.nullable(),
 });
 export type EndAnswer = z.infer<typeof EndAnswer>;
+
+/** The session ends: its polls are given up and it is offline at once. */
+export const LeaveBody = z.strictObject({ sessionId: SessionId });
+export type LeaveBody = z.infer<typeof LeaveBody>;
+export const LeaveAnswer = z.object({ left: z.literal(true) });
+export type LeaveAnswer = z.infer<typeof LeaveAnswer>;

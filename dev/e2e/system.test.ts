@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { AccountView, HealthView, JobView } from '#schema/api.ts';
 import { JobEvent } from '#schema/event.ts';
 import { call, isTerminal } from '../api.ts';
+import { describePage } from '../../web/test/page-suite.ts';
 import { findFreePort } from '../port.ts';
 import { removePostgresData } from '../postgres-home.ts';
 import { quiet } from '../progress.ts';
@@ -150,3 +151,5 @@ describe('a job while a part dies', () => {
     },
   );
 });
+
+describePage('the first page on the whole system', () => Promise.resolve(system.credentials));

@@ -31,6 +31,7 @@ async function openLease() {
 
 const SESSION = { sessionId: crypto.randomUUID() };
 const VERBS: [string, object][] = [
+  ['leave', SESSION],
   ['register', { ...SESSION, version: '1', capabilities: { gpu: null, engines: [] }, holding: [] }],
   ['acquire', { ...SESSION, resident: [], holding: [], waitMs: 0 }],
   ['control', { ...SESSION, holding: [], waitMs: 0 }],

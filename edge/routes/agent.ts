@@ -8,6 +8,8 @@ import {
   ControlBody,
   EndAnswer,
   FailBody,
+  LeaveAnswer,
+  LeaveBody,
   FencingToken,
   RegisterAnswer,
   RegisterBody,
@@ -29,6 +31,7 @@ import { acquireJob } from '../services/acquire-job.ts';
 import { appendText } from '../services/append-text.ts';
 import { awaitControl } from '../services/await-control.ts';
 import { endAttempt } from '../services/end-attempt.ts';
+import { leavePool } from '../services/leave-pool.ts';
 import { registerAgent } from '../services/register-agent.ts';
 import { renewLeases } from '../services/renew-leases.ts';
 import { storeArtifact } from '../services/store-artifact.ts';
@@ -127,6 +130,13 @@ const returnRoute = call({
   answer: EndAnswer,
   refusals: LEASED,
 });
+const leaveRoute = call({
+  path: '/agent/v1/leave',
+  summary: 'Say goodbye',
+  body: LeaveBody,
+  answer: LeaveAnswer,
+  refusals: ['not_registered'],
+});
 
 const uploadRoute = createRoute({
   method: 'put',
@@ -216,6 +226,9 @@ export const agentRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onInvalid })
     const end = { how: 'return', body: c.req.valid('json') } as const;
     return c.json(takeEnd(await endAttempt(c.get('env'), c.get('caller'), end)), 200);
   })
+  .openapi(leaveRoute, async (c) =>
+    c.json(take(await leavePool(c.get('env'), c.get('caller'), c.req.valid('json'))), 200),
+  )
   .openapi(uploadRoute, async (c) => {
     const { job_id: jobId, index, role } = c.req.valid('param');
     const headers = c.req.valid('header');

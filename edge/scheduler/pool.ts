@@ -3,14 +3,23 @@
  * one transaction, evolved and noted for delivery, with nothing awaited between. What a caller
  * sees of the state goes through here too, so that no one else touches it.
  */
-import type { AcquireAnswer, AcquireBody, LeaseRef, LeasedJob } from '#schema/agent-protocol.ts';
+import type {
+  AcquireAnswer,
+  AcquireBody,
+  CompleteBody,
+  EndAnswer,
+  FailBody,
+  LeaseRef,
+  LeasedJob,
+  ReturnBody,
+} from '#schema/agent-protocol.ts';
 import type { Progress } from '#schema/api.ts';
 import { JOB_RUN_MS_MAX } from '#schema/limits.ts';
 import type { JobRecord, LiveJob } from '#schema/record.ts';
-import { heldBy } from '../core/lease.ts';
+import { heldBy, mayExtend } from '../core/lease.ts';
 import { decide } from '../core/queue.ts';
 import type { Caller, Command, QueueError } from '../core/queue.ts';
-import { ok } from '../core/result.ts';
+import { fail, ok } from '../core/result.ts';
 import type { Result } from '../core/result.ts';
 import { evolve } from '../core/state.ts';
 import type { Change, LiveEntry, QueueState } from '../core/state.ts';
@@ -18,6 +27,12 @@ import { describeWait } from '../core/wait.ts';
 import { logInfo } from '../io/log.ts';
 import type { Outbox } from './outbox.ts';
 import type { SchedulerStore, Undelivered } from './store.ts';
+
+/** How an attempt ended, by the agent's word. */
+export type AttemptVerdict =
+  | Pick<Extract<Command, { kind: 'complete' }>, 'kind' | 'artifacts'>
+  | Pick<Extract<Command, { kind: 'fail' }>, 'kind' | 'code' | 'retryable'>
+  | { readonly kind: 'return' };
 
 type Granted = Extract<Change, { kind: 'job_granted' }>;
 
@@ -85,6 +100,23 @@ export class Pool {
     return ok({ job: granted ? this.#leasedJob(granted, now) : null, drain });
   }
 
+  /** Ends an attempt and, where asked, gives the next job in the same answer. */
+  endAttempt(
+    caller: Caller,
+    end: { body: CompleteBody | FailBody | ReturnBody; how: AttemptVerdict; now: number },
+  ): Result<EndAnswer, QueueError> {
+    const { body, how, now } = end;
+    const { lease, usage, timings } = body;
+    const entry = this.state.jobs.get(lease.jobId);
+    if (!entry) return fail({ reason: 'lease_lost', lease });
+    const attempt = { caller, lease, usage, timings, order: this.#store.order(entry) };
+    const result = this.run({ ...how, ...attempt }, now);
+    if (!result.ok) return result;
+    const status = entry.status as EndAnswer['status'];
+    const next = body.next && this.acquire(caller, body.next, now);
+    return ok({ status, next: next?.ok ? next.value : null });
+  }
+
   /** The job for a parked poll, or null. A parked poll is no sign of life: only its grant counts. */
   acquireParked(
     caller: Caller,
@@ -121,10 +153,6 @@ export class Pool {
     return entry?.accountId === accountId ? entry : null;
   }
 
-  order(entry: LiveEntry) {
-    return this.#store.order(entry);
-  }
-
   /** The whole record of a job, or null when it is no longer live. */
   record(jobId: string): JobRecord | null {
     const entry = this.state.jobs.get(jobId);
@@ -139,6 +167,11 @@ export class Pool {
 
   setProgress(jobId: string, progress: Progress): void {
     this.#progress.set(jobId, progress);
+  }
+
+  /** Of these held leases, those that a heartbeat at `now` extends; see `mayExtend`. */
+  extended(held: readonly LeaseRef[], now: number): LeaseRef[] {
+    return held.filter(({ jobId }) => mayExtend(this.state.jobs.get(jobId)!, now));
   }
 
   /** How each lease that an agent names really stands. */

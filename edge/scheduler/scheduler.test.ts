@@ -304,6 +304,18 @@ describe('an agent', () => {
     expect(await other.renew()).toEqual({ ok: false, error: { reason: 'not_registered' } });
   });
 
+  it('that leaves is offline at once and gets no job any more', async () => {
+    const { pool, agent, enqueue, status } = await world();
+    const { credential, sessionId } = agent;
+    const poll = agent.acquire(20_000);
+    await schedulerOf(pool).overview();
+    expect((await schedulerOf(pool).leave(credential, { sessionId })).ok).toBe(true);
+    expect((await poll).job).toBeNull();
+    expect((await schedulerOf(pool).survey()).agentsOnline).toBe(0);
+    const order = await enqueue();
+    expect(await status(order.id)).toBe('queued');
+  });
+
   it('keeps its registration over an eviction', async () => {
     const { pool, agent } = await world();
     await evictDurableObject(stubOf(schedulerOf(pool)));

@@ -14,6 +14,8 @@ import type {
   ControlBody,
   EndAnswer,
   FailBody,
+  LeaveAnswer,
+  LeaveBody,
   RegisterAnswer,
   RegisterBody,
   RenewAnswer,
@@ -22,10 +24,16 @@ import type {
 } from '#schema/agent-protocol.ts';
 import type { AgentView, QueueOverview } from '#schema/api.ts';
 import { isTerminal } from '#schema/job.ts';
-import { AGENTS_MAX, BACKOFF_MS_MAX, HEARTBEAT_MS, LEASE_MS, POLL_MS } from '#schema/limits.ts';
+import {
+  AGENTS_MAX,
+  AGENT_ONLINE_MS,
+  BACKOFF_MS_MAX,
+  HEARTBEAT_MS,
+  LEASE_MS,
+  POLL_MS,
+} from '#schema/limits.ts';
 import type { JobOrder, JobWaiting, LiveJob } from '#schema/record.ts';
 import { nextTickAt } from '../core/lease.ts';
-import type { Command } from '../core/queue.ts';
 import { fail, ok } from '../core/result.ts';
 import type { Result } from '../core/result.ts';
 import { waitingTotal } from '../core/state.ts';
@@ -51,15 +59,10 @@ import type { AgentCause } from './mirror.ts';
 import { Outbox } from './outbox.ts';
 import type { Receiver } from './outbox.ts';
 import { Pool } from './pool.ts';
+import type { AttemptVerdict } from './pool.ts';
 import { SchedulerStore } from './store.ts';
 import { surveyPool, viewAgent } from './survey.ts';
 import { Waiters } from './waiters.ts';
-
-/** How an attempt ended, by the agent's word. */
-type AttemptVerdict =
-  | Pick<Extract<Command, { kind: 'complete' }>, 'kind' | 'artifacts'>
-  | Pick<Extract<Command, { kind: 'fail' }>, 'kind' | 'code' | 'retryable'>
-  | { readonly kind: 'return' };
 
 const NO_JOB: AcquireAnswer = { job: null, drain: false };
 const NO_ORDER: ControlAnswer = { lost: [], cancel: [], drain: false };
@@ -254,7 +257,7 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     const drain = this.#pool.state.agents.get(agent.agentId)!.draining;
     const watched = sorted.held.map((ref) => ref.jobId).filter((id) => this.#store.isWatched(id));
     this.#afterwards();
-    return ok({ ...sorted, drain, watched });
+    return ok({ ...sorted, held: this.#pool.extended(sorted.held, now), drain, watched });
   }
 
   async control(
@@ -291,6 +294,18 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     return this.#end(agent, body, { kind: 'return' });
   }
 
+  async leave(agent: AgentCredential, body: LeaveBody): Promise<Result<LeaveAnswer, AgentRefusal>> {
+    if (!this.#verify(agent)) return fail({ reason: 'unauthorized' });
+    const { agentId } = agent;
+    const known = this.#pool.state.agents.get(agentId)!;
+    if (known.sessionId !== body.sessionId) return fail({ reason: 'not_registered' });
+    this.#polls.answer(agentId, NO_JOB);
+    this.#controls.answer(agentId, NO_ORDER);
+    const at = Math.min(known.lastSeenAt ?? 0, Date.now() - AGENT_ONLINE_MS);
+    this.#pool.commit([{ kind: 'agent_seen', agentId, resident: [], at }]);
+    return ok({ left: true });
+  }
+
   override async alarm(): Promise<void> {
     this.#alarmAt = null;
     this.#pool.run({ kind: 'tick' }, Date.now());
@@ -308,16 +323,9 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     const now = Date.now();
     const caller = { agentId: agent.agentId, sessionId: body.sessionId };
     this.#pool.run({ kind: 'tick' }, now);
-    const { lease, usage, timings } = body;
-    const entry = this.#pool.state.jobs.get(lease.jobId);
-    if (!entry) return fail({ reason: 'lease_lost', lease });
-    const attempt = { caller, lease, usage, timings, order: this.#pool.order(entry) };
-    const result = this.#pool.run({ ...how, ...attempt }, now);
-    if (!result.ok) return fail(result.error);
-    const status = entry.status as EndAnswer['status'];
-    const next = body.next && this.#pool.acquire(caller, body.next, now);
+    const ended = this.#pool.endAttempt(caller, { body, how, now });
     this.#afterwards();
-    return ok({ status, next: next?.ok ? next.value : null });
+    return ended;
   }
 
   /** What a change may make possible: grants to parked polls, deliveries, another alarm. */
