@@ -56,8 +56,10 @@ async function runAgent(env: AgentEnv, log: Log): Promise<Exit> {
   await rm(scratch, { recursive: true, force: true });
   await mkdir(scratch, { recursive: true, mode: 0o700 });
   const spool = await Spool.open(join(data, 'spool'), { wall: () => clock.wall(), log });
-  const engines = await openEngines(env.engines, (engine, error) =>
-    log.error('engine.broken', { engine, detail: error }),
+  const engines = await openEngines(
+    env.engines,
+    (engine, error) => log.error('engine.broken', { engine, detail: error }),
+    (engine, words) => log.warn('engine.words', { engine, words }),
   );
   const fleet = new Fleet(engines, { log, askGpu });
   const metrics = new Metrics();

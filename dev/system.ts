@@ -227,6 +227,8 @@ export class LocalSystem {
         TESSERA_URL: this.baseUrl,
         TESSERA_AGENT_TOKEN: this.credentials.agentToken,
         TESSERA_DATA: join(this.data, 'agent'),
+        // Compiled code on disk: a quicker start and some 20 MB less memory.
+        NODE_COMPILE_CACHE: join(this.data, 'agent', 'compiled'),
         TESSERA_HEALTH_PORT: String(healthPort),
         ...this.#options.agentEnv,
       },

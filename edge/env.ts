@@ -105,6 +105,9 @@ export interface AccountState {
   readonly jobsOpen: number;
 }
 
+/** What came of a cancel. */
+export type CancelResult = 'cancelled' | 'cancel_requested' | 'already_finished' | 'unknown';
+
 /** One settlement: what the Scheduler tells the Account of a job that ended. */
 export interface Settlement {
   readonly jobId: string;
@@ -133,10 +136,13 @@ export interface AccountObject {
   ): Promise<Result<{ principal: Principal; account: AccountState }, AccessRefusal>>;
   /** A job accepted here that the Scheduler may not know yet, or null. Caller has authenticated. */
   findCreated(jobId: string): Promise<JobRecord | null>;
-  /** Cancels a job that was never handed over; it still passes the Scheduler. */
-  cancelCreated(jobId: string): Promise<boolean>;
-  /** Idempotent: a job that is no longer open is skipped. */
-  settle(settlements: readonly Settlement[]): Promise<void>;
+  /** Cancels a job whose hand-over was not answered yet; it still passes the Scheduler. */
+  cancelCreated(jobId: string): Promise<CancelResult>;
+  /**
+   * Ends holds; a job that is no longer open is skipped. Answers the jobs that need nothing
+   * more: one whose hand-over is under way is left out, so that the offer still finds it known.
+   */
+  settle(settlements: readonly Settlement[]): Promise<readonly string[]>;
 }
 
 /** What a pool offers now. */
@@ -182,10 +188,9 @@ export interface SchedulerObject {
   find(jobId: string, accountId: string): Promise<LiveJob | null>;
   /** As `find`; from now on the job's Feed is told of every change. */
   watch(jobId: string, accountId: string): Promise<LiveJob | null>;
-  cancel(
-    jobId: string,
-    accountId: string,
-  ): Promise<'cancelled' | 'cancel_requested' | 'already_finished' | 'unknown'>;
+  cancel(jobId: string, accountId: string): Promise<CancelResult>;
+  /** Of these jobs, those that are live here. */
+  known(jobIds: readonly string[]): Promise<readonly string[]>;
   survey(): Promise<PoolSurvey>;
   overview(): Promise<QueueOverview>;
 

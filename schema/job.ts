@@ -353,7 +353,6 @@ export function toSpec(request: JobRequest, model: Model, seed: number): JobSpec
   }
 }
 
-/** What images and videos have in common. */
 function pictureSpec(
   request: z.infer<typeof ImageRequest> | z.infer<typeof VideoRequest>,
   model: Model,

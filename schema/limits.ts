@@ -145,10 +145,16 @@ export const BACKOFF_MS_MIN = 500;
 export const BACKOFF_MS_MAX = MINUTE_MS;
 /** Jobs of one write to Postgres; each has about 30 columns. */
 export const RECORD_BATCH_MAX = 200;
+/** Bytes of the jobs of one write to Postgres; an object has 128 MB for all it does. */
+export const RECORD_BATCH_BYTES_MAX = 4 * MIB;
+/** Accounts or feeds that a pool calls at once. */
+export const DELIVERIES_MAX = 8;
+/** A delivery that takes longer is tried again. */
+export const DELIVERY_MS_MAX = 10 * SECOND_MS;
 /** A delivery or hand-over under way is looked after this much later, should its object die. */
 export const DELIVERY_CHECK_MS = 30 * SECOND_MS;
-/** An account looks after an open hold this often: lost hand-overs, lost settlements. */
-export const RECONCILE_MS = 5 * MINUTE_MS;
+/** An account looks after a confirmed job this often; its settlement comes without that. */
+export const RECONCILE_MS = 30 * MINUTE_MS;
 /** Open jobs an account looks after at once. */
 export const RECONCILE_BATCH_MAX = 50;
 /** Call to Postgres; longer means it is away. */

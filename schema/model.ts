@@ -149,7 +149,7 @@ export const MODELS: readonly Model[] = [
     title: 'Painter',
     about: 'A procedural painter, not a neural model: runs anywhere, paints the mood of a prompt.',
     steps: 20,
-    loadMs: 100,
+    loadMs: 300,
     serviceMs: 1700,
   },
   {

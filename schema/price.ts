@@ -66,6 +66,7 @@ export function settleMillitokens(
 function workShare(spec: JobSpec, outcome: 'completed' | 'cancelled', usage: Usage): number {
   switch (spec.type) {
     case 'text':
+      if (outcome === 'completed' && usage.completionTokens === undefined) return 1;
       return Math.min(1, (usage.completionTokens ?? 0) / spec.max_tokens);
     case 'image':
     case 'video':

@@ -27,6 +27,7 @@ export interface JobOrder {
   readonly deadlineAt: number | null;
 }
 
+/** Why a job failed, in words for its user. */
 export interface JobFailure {
   readonly code: ErrorCode;
   readonly message: string;

@@ -1,6 +1,6 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
-import { DAY_MS, DELIVERY_CHECK_MS } from '#schema/limits.ts';
+import { DAY_MS, DELIVERY_CHECK_MS, RECONCILE_MS } from '#schema/limits.ts';
 import { PLANS } from '#schema/plan.ts';
 import type { AccountObject } from '../env.ts';
 import {
@@ -253,6 +253,29 @@ describe('an accepted job', () => {
     await agent.complete({ jobId: input.jobId, fencingToken: job!.fencingToken });
     await eventually(async () => (await state()).jobsOpen === 0);
     expect(await state()).toMatchObject({ heldMillitokens: 0, spentMillitokens: 250 });
+  });
+
+  it('that is cancelled while its hand-over is unanswered ends cancelled, and is told so', async () => {
+    const { account, pool, submit } = await world();
+    const answer = await submit();
+    const jobId = answer.ok && !answer.value.replayed ? answer.value.job.record.id : '';
+    // The offer arrived, but as far as the account knows it may not have.
+    expect(await account.object.cancelCreated(jobId)).toBe('cancelled');
+    expect((await schedulerOf(pool).find(jobId, account.id))?.record.status).not.toBe('queued');
+    await eventually(async () => (await account.object.cancelCreated(jobId)) === 'unknown');
+  });
+
+  it('that its Scheduler knows is not offered again by the alarm', async () => {
+    const { account, submit, state } = await world();
+    await submit();
+    await later(account.id, DELIVERY_CHECK_MS + 1000, (object) =>
+      (object as unknown as { alarm(): Promise<void> }).alarm(),
+    );
+    const rows = await runInDurableObject(stubOfAccount(account.id), (_, { storage }) =>
+      storage.sql.exec<{ checked_at: number }>('SELECT checked_at FROM job').toArray(),
+    );
+    expect(rows[0]!.checked_at).toBeGreaterThan(Date.now() + RECONCILE_MS);
+    expect((await state()).jobsOpen).toBe(1);
   });
 
   it('is settled once, however often the Scheduler says so', async () => {

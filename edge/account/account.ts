@@ -8,6 +8,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import { assert } from '#schema/assert.ts';
 import { poolOfJob } from '#schema/id.ts';
+import { isTerminal } from '#schema/job.ts';
 import { DELIVERY_CHECK_MS, RECONCILE_MS } from '#schema/limits.ts';
 import { PLANS } from '#schema/plan.ts';
 import type { PlanId } from '#schema/plan.ts';
@@ -25,13 +26,14 @@ import type {
   AccountState,
   AdmissionRefusal,
   Bindings,
+  CancelResult,
   Principal,
   Quote,
   Settlement,
   SubmitInput,
   Submitted,
 } from '../env.ts';
-import { logError, logWarn } from '../io/log.ts';
+import { logWarn } from '../io/log.ts';
 import { MirrorQueue } from '../io/mirror-queue.ts';
 import { mirrorAccount } from '../services/mirror-account.ts';
 import type { MirrorRow } from '../services/mirror-account.ts';
@@ -50,6 +52,7 @@ interface Loaded {
 
 type Handover = Result<LiveJob, EnqueueRefusal>;
 
+/** One account; see above. */
 export class Account extends DurableObject<Bindings> implements AccountObject {
   readonly #env;
   readonly #store: AccountStore;
@@ -58,6 +61,7 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
   #loaded: Loaded | null = null;
   #alarmAt: number | null = null;
   #failures = 0;
+  #prunedAt = 0;
 
   constructor(ctx: DurableObjectState, bindings: Bindings) {
     super(ctx, bindings);
@@ -93,7 +97,7 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
       this.#store.saveAccount(account);
       this.#store.saveKey(key);
       const cause = { action: 'account.create', requestId, now };
-      new MirrorQueue<MirrorRow>(this.ctx.storage).add(accountRows(account, [key], cause));
+      this.#makeMirror().add(accountRows(account, [key], cause));
     });
     this.#load();
     this.#afterMirror();
@@ -186,21 +190,28 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
     return job ? asCreated(job.order).record : null;
   }
 
-  async cancelCreated(jobId: string): Promise<boolean> {
+  async cancelCreated(jobId: string): Promise<CancelResult> {
+    await this.#underWay.get(jobId)?.catch(() => null);
     const job = this.#loaded && this.#store.findJob(jobId);
-    if (!job) return false;
+    if (!job) return 'unknown';
     this.#store.markCancelled(jobId);
-    await this.#handOver({ order: job.order, cancelled: true }, true);
-    return true;
+    const handed = await this.#handOver({ order: job.order, cancelled: true }, true);
+    // Unanswered: the mark is on disk, and the alarm repeats the offer with it.
+    if (!handed?.ok) return 'cancel_requested';
+    const { status } = handed.value.record;
+    if (status === 'cancelled') return 'cancelled';
+    return isTerminal(status) ? 'already_finished' : 'cancel_requested';
   }
 
-  async settle(settlements: readonly Settlement[]): Promise<void> {
+  async settle(settlements: readonly Settlement[]): Promise<readonly string[]> {
+    const taken = settlements.filter(({ jobId }) => !this.#underWay.has(jobId));
+    const ids = taken.map(({ jobId }) => jobId);
     const loaded = this.#loaded;
-    if (!loaded) return;
+    if (!loaded) return ids;
     let { account } = loaded;
     let ended = 0;
     this.#store.transaction(() => {
-      for (const { jobId, settledMillitokens } of settlements) {
+      for (const { jobId, settledMillitokens } of taken) {
         const hold = this.#store.findHold(jobId);
         if (!hold) continue;
         account = { ...account, credit: endHold(account.credit, hold, settledMillitokens) };
@@ -211,18 +222,54 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
     });
     loaded.account = account;
     loaded.jobsOpen -= ended;
+    return ids;
   }
 
   override async alarm(): Promise<void> {
     this.#alarmAt = null;
     if (!this.#loaded) return;
     const now = Date.now();
-    this.#store.deleteOldIdempotent(now);
-    const due = this.#store.dueJobs(now).filter((job) => !this.#underWay.has(job.order.id));
-    const handed = await Promise.all(due.map((job) => this.#handOver(job, true)));
-    this.#failures = handed.includes(null) ? this.#failures + 1 : 0;
-    await this.#drainMirror();
-    this.#setAlarm();
+    if (now - this.#prunedAt >= RECONCILE_MS) {
+      this.#prunedAt = now;
+      this.#store.deleteOldIdempotent(now);
+    }
+    await this.#reconcile(now);
+    await this.#loaded.mirror.drain();
+    const checkAt = this.#store.nextCheckAt();
+    if (checkAt !== null) this.#wakeBy(checkAt);
+    const mirrorAt = this.#loaded.mirror.nextAt();
+    if (mirrorAt !== null) this.#wakeBy(mirrorAt);
+  }
+
+  /** Looks after open jobs that are due: what its Scheduler does not know is offered again. */
+  async #reconcile(now: number): Promise<void> {
+    const due = this.#store.dueJobs(now);
+    // Until a look has an answer, the next one is not before this.
+    for (const { order } of due) this.#store.checkLater(order.id, now + DELIVERY_CHECK_MS);
+    const idle = due.filter(({ order }) => !this.#underWay.has(order.id));
+    const byPool = Map.groupBy(idle, ({ order }) => poolOfJob(order.id) ?? '');
+    const unanswered = await Promise.all(
+      [...byPool].map(([pool, jobs]) => this.#reconcilePool(pool, jobs)),
+    );
+    this.#failures = unanswered.includes(true) ? this.#failures + 1 : 0;
+  }
+
+  /** Whether an offer went unanswered. */
+  async #reconcilePool(pool: string, jobs: readonly OpenJob[]): Promise<boolean> {
+    const ids = jobs.map(({ order }) => order.id);
+    let known: readonly string[] = [];
+    try {
+      known = await this.#env.schedulers.getByName(pool).known(ids);
+    } catch (error) {
+      logWarn('job.reconcile', { pool, message: String(error) });
+      return true;
+    }
+    const later = Date.now() + RECONCILE_MS;
+    for (const id of known) this.#store.checkLater(id, later);
+    // A cancel that was not answered is offered again, whether or not the job is known.
+    const again = jobs.filter(({ order, cancelled }) => cancelled || !known.includes(order.id));
+    const handed = await Promise.all(again.map((job) => this.#handOver(job, true)));
+    return handed.includes(null);
   }
 
   /** Verifies a key and counts one request. */
@@ -243,7 +290,7 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
     if (!verdict.allowed) {
       return fail({ reason: 'rate_limited', retryAfterMs: verdict.retryAfterMs, rate });
     }
-    // Written with the next hold; a restart forgives at most the last few seconds.
+    // Written with the next hold; a restart forgives the requests since then.
     loaded.account = { ...account, tat: verdict.tat };
     return ok({ accountId: account.id, apiKeyId: key.id, plan: account.plan, rate });
   }
@@ -266,7 +313,7 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
     });
     loaded.account = account;
     loaded.jobsOpen += 1;
-    this.#setAlarm();
+    this.#wakeBy(now + DELIVERY_CHECK_MS);
     return order;
   }
 
@@ -312,45 +359,33 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
       logWarn('job.hand_over', { jobId: order.id, message: String(error) });
       const at = Date.now() + backoffMs(this.#failures + 1, Math.random());
       this.#store.checkLater(order.id, at);
-      this.#setAlarm();
+      this.#wakeBy(at);
       return null;
     } finally {
-      this.#underWay.delete(order.id);
+      if (this.#underWay.get(order.id) === call) this.#underWay.delete(order.id);
     }
   }
 
   #load(): void {
     const { account, keys, jobsOpen } = this.#store.load();
-    const mirror = new MirrorQueue<MirrorRow>(this.ctx.storage);
+    const mirror = this.#makeMirror();
     const byId = new Map(keys.map((key) => [key.id, key]));
     this.#loaded = { account, keys: byId, jobsOpen, mirror };
   }
 
+  #makeMirror(): MirrorQueue<MirrorRow> {
+    return new MirrorQueue(this.ctx.storage, (rows) => mirrorAccount(this.#env, rows));
+  }
+
   #afterMirror(): void {
-    this.#setAlarm();
-    this.ctx.waitUntil(this.#drainMirror());
+    this.#wakeBy(Date.now() + DELIVERY_CHECK_MS);
+    if (this.#loaded) this.ctx.waitUntil(this.#loaded.mirror.drain());
   }
 
-  async #drainMirror(): Promise<void> {
-    try {
-      await this.#loaded?.mirror.drain((rows) => mirrorAccount(this.#env, rows));
-    } catch (error) {
-      logError('mirror.fail', error);
-    }
-  }
-
-  /** One alarm, for the next open job to look after or the rows that Postgres lacks. */
-  #setAlarm(): void {
-    if (!this.#loaded) return;
-    const now = Date.now();
-    const due = [
-      this.#store.nextCheckAt(),
-      this.#loaded.mirror.isEmpty ? null : now + DELIVERY_CHECK_MS,
-    ].filter((at) => at !== null);
-    if (due.length === 0) return;
-    const at = Math.max(now + 1, Math.min(...due));
+  /** One alarm wakes the object by this time at the latest; moving it costs a row. */
+  #wakeBy(at: number): void {
     if (this.#alarmAt !== null && this.#alarmAt <= at) return;
-    this.#alarmAt = at;
-    void this.ctx.storage.setAlarm(at);
+    this.#alarmAt = Math.max(at, Date.now() + 1);
+    void this.ctx.storage.setAlarm(this.#alarmAt);
   }
 }

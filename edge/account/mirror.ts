@@ -9,6 +9,7 @@ interface Cause {
   readonly now: number;
 }
 
+/** An account, these of its keys and the audit entry of what was done. */
 export function accountRows(
   account: AccountRow,
   keys: readonly ApiKeyRow[],

@@ -40,6 +40,7 @@ export function refuseJob(
   };
 }
 
+/** The order of an admitted submit: held for at most its quote, on the account's day. */
 export function makeOrder(
   principal: Principal,
   from: { input: SubmitInput; credit: Credit; now: number },

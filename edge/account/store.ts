@@ -55,6 +55,7 @@ export interface AccountRow {
   readonly tat: number;
 }
 
+/** A key; only the hash of its secret is kept. Times are epoch ms. */
 export interface ApiKeyRow {
   readonly id: string;
   readonly secretHash: string;
@@ -62,6 +63,7 @@ export interface ApiKeyRow {
   readonly revokedAt: number | null;
 }
 
+/** A job whose hold is still open. */
 export interface OpenJob {
   readonly order: JobOrder;
   readonly cancelled: boolean;
@@ -84,6 +86,7 @@ interface StoredJob extends Record<string, SqlStorageValue> {
   cancelled: number;
 }
 
+/** The tables of one account; see above. */
 export class AccountStore {
   readonly #storage: DurableObjectStorage;
   readonly #sql: SqlStorage;

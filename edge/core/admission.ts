@@ -5,6 +5,7 @@ import { findModel } from '#schema/model.ts';
 import { PLANS, planIncludes } from '#schema/plan.ts';
 import type { PlanId } from '#schema/plan.ts';
 
+/** Why a plan does not allow a job. */
 export type PlanRefusal =
   | { readonly reason: 'plan_required'; readonly needed: PlanId; readonly what: string }
   | {

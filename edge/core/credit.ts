@@ -6,6 +6,7 @@
 import { assert } from '#schema/assert.ts';
 import { DAY_MS } from '#schema/limits.ts';
 
+/** One day's tokens of an account. */
 export interface Credit {
   /** UTC day, YYYY-MM-DD. */
   readonly day: string;
@@ -19,7 +20,7 @@ export interface Hold {
   readonly heldMillitokens: number;
 }
 
-/** The UTC day number of an instant, and when the next one begins. */
+/** When the UTC day of an instant ends and its tokens renew, epoch ms. */
 export function renewalAfter(now: number): number {
   return (Math.floor(now / DAY_MS) + 1) * DAY_MS;
 }

@@ -2,7 +2,8 @@
  * Which waiting job an idle agent gets: the one place that chooses.
  * Tiers are strict. Within a tier the oldest job goes first, except that a model the agent has
  * loaded may go before an older job of another model, at most BYPASS_MAX times for that job.
- * Costs O(models waiting in the tier), whatever the number of jobs.
+ * Costs O(models waiting in the tier), whatever the number of jobs. It does not share a tier's
+ * time between accounts yet, nor give lower tiers an escape from a steady load above them.
  */
 import { BYPASS_MAX } from '#schema/limits.ts';
 import { TIERS } from '#schema/plan.ts';
@@ -14,6 +15,7 @@ export interface Candidate {
   readonly resident: readonly string[];
 }
 
+/** What an idle agent is given. */
 export interface Choice {
   readonly entry: LiveEntry;
   /** The older job that is passed over, or null. */

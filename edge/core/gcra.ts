@@ -3,6 +3,7 @@
  * number, the theoretical arrival time (TAT), tells whether a request conforms.
  * Times are epoch milliseconds.
  */
+/** A rate and how much of it may come at once. */
 export interface GcraLimit {
   /** Time one request uses up: 60000 / requests per minute. */
   readonly emissionIntervalMs: number;
@@ -10,6 +11,7 @@ export interface GcraLimit {
   readonly burst: number;
 }
 
+/** What GCRA says of one request. */
 export interface GcraVerdict {
   readonly allowed: boolean;
   /** The TAT to keep; unchanged when refused. */

@@ -38,6 +38,21 @@ describe('enqueue', () => {
   });
 });
 
+describe('a repeated offer', () => {
+  it('that says cancelled cancels the job it finds', () => {
+    const { pool } = poolWithAgent();
+    pool.enqueue(order(1));
+    pool.run({ kind: 'enqueue', order: order(1), cancelled: true });
+    expect(pool.state.jobs.get(jobId(1))?.status).toBe('cancelled');
+  });
+
+  it('that says cancelled asks a running job to stop', () => {
+    const { pool, entry } = running();
+    pool.run({ kind: 'enqueue', order: order(1), cancelled: true });
+    expect(entry).toMatchObject({ status: 'running', cancelRequestedAt: START });
+  });
+});
+
 describe('leases', () => {
   it('refuses a completion with a stale fencing token', () => {
     const { pool, agent, lease } = running();
@@ -105,6 +120,12 @@ describe('leases', () => {
     });
     pool.complete(renewed, lease);
     expect(entry.status).toBe('completed');
+  });
+
+  it('are kept by a repeat of the same registration', () => {
+    const { pool, agent, entry } = running();
+    pool.register(agent, ['painter']);
+    expect(entry.status).toBe('running');
   });
 
   it('of a process that died are given up when its successor registers', () => {

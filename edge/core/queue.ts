@@ -18,6 +18,7 @@ import { fail, ok } from './result.ts';
 import type { Result } from './result.ts';
 import type { AgentEntry, Change, LiveEntry, QueueState } from './state.ts';
 
+/** The agent session that a command speaks for. */
 export interface Caller {
   readonly agentId: string;
   readonly sessionId: string;
@@ -64,6 +65,7 @@ export type Command =
     } & AttemptEnd)
   | ({ readonly kind: 'return' } & AttemptEnd);
 
+/** Why a command of an agent changes nothing. */
 export type QueueError =
   | { readonly reason: 'not_registered' }
   | { readonly reason: 'lease_lost'; readonly lease: LeaseRef };
@@ -105,7 +107,9 @@ function enqueue(
   command: Extract<Command, { kind: 'enqueue' }>,
 ): readonly Change[] {
   const { order } = command;
-  if (state.jobs.has(order.id)) return NOTHING;
+  if (state.jobs.has(order.id)) {
+    return command.cancelled ? cancel(state, now, order.id) : NOTHING;
+  }
   const enqueued: Change = { kind: 'job_enqueued', order, place: state.nextPlace, at: now };
   return command.cancelled ? [enqueued, cancelled(order.id, now)] : [enqueued];
 }
@@ -151,6 +155,8 @@ function register(
   ];
   for (const jobId of state.agents.get(caller.agentId)!.leases) {
     const entry = state.jobs.get(jobId)!;
+    // A repeat by the same session: what it did not hear of, its next acquire brings again.
+    if (entry.lease?.sessionId === caller.sessionId) continue;
     const kept = holding.some((ref) => isFor(ref, entry));
     const lease = newLease(caller.agentId, caller.sessionId, now);
     changes.push(kept ? { kind: 'lease_renewed', jobId, lease } : giveUpAttempt(entry, now));

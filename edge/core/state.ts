@@ -25,6 +25,7 @@ export interface Lease {
   readonly expiresAt: number;
 }
 
+/** A job in the index: what choosing, leasing and expiry need of it. Times are epoch ms. */
 export interface LiveEntry {
   readonly id: string;
   readonly accountId: string;
@@ -47,6 +48,7 @@ export interface LiveEntry {
   bypassed: number;
 }
 
+/** An agent as the pool knows it. */
 export interface AgentEntry {
   readonly id: string;
   readonly name: string;
@@ -73,6 +75,7 @@ export interface Outcome {
   readonly error: JobFailure | null;
 }
 
+/** One thing that happened; the only input of `evolve` and of the store. */
 export type Change =
   | {
       readonly kind: 'job_enqueued';
@@ -128,6 +131,7 @@ export type Change =
       readonly at: number;
     };
 
+/** All of a pool that lives in memory. */
 export interface QueueState {
   readonly jobs: Map<string, LiveEntry>;
   readonly idByPlace: Map<number, string>;
@@ -143,6 +147,7 @@ export interface QueueState {
   nextPlace: number;
 }
 
+/** A pool in which nothing has happened yet. */
 export function emptyState(): QueueState {
   return {
     jobs: new Map(),

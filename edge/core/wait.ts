@@ -12,10 +12,11 @@ import {
 import { findModel } from '#schema/model.ts';
 import { TIERS } from '#schema/plan.ts';
 import type { Tier } from '#schema/plan.ts';
-import type { JobWaiting } from '#schema/record.ts';
+import type { JobOrder, JobWaiting } from '#schema/record.ts';
 import { waitingTotal } from './state.ts';
 import type { AgentEntry, QueueState } from './state.ts';
 
+/** Why a pool takes no such job now. */
 export type EnqueueRefusal =
   | {
       readonly reason: 'queue_full';
@@ -39,9 +40,16 @@ export interface Place {
   readonly place: number;
 }
 
+/** The place a job would get that is not in the queue yet. */
+export function atTheEnd(order: JobOrder): Place & { readonly deadlineAt: number | null } {
+  const { accountId, tier, deadlineAt } = order;
+  return { accountId, tier, deadlineAt, model: order.spec.model, place: Infinity };
+}
+
 /** Service time until an agent's own figures are learned. */
 const SERVICE_MS = 15_000;
 
+/** Whether an agent was heard of within AGENT_ONLINE_MS. */
 export function isOnline(agent: AgentEntry, now: number): boolean {
   return !agent.revoked && agent.lastSeenAt !== null && now - agent.lastSeenAt < AGENT_ONLINE_MS;
 }

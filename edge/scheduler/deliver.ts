@@ -1,66 +1,92 @@
 /** Carries the pool's job records to Postgres, to Accounts and to Feeds: the outbox's three ways. */
+import { DELIVERIES_MAX, DELIVERY_MS_MAX, RECORD_BATCH_BYTES_MAX } from '#schema/limits.ts';
 import type { JobRecord } from '#schema/record.ts';
 import type { Env, Settlement } from '../env.ts';
 import { logWarn } from '../io/log.ts';
 import { recordJobs } from '../services/record-jobs.ts';
-import type { Deliver, Receiver } from './outbox.ts';
+import type { Deliver, Delivery, Receiver } from './outbox.ts';
 
-/** Objects called at once by one delivery. */
-const PARALLEL_MAX = 8;
+/** A job as its receivers need it; null when it is gone. */
+export interface Sources {
+  readonly record: (jobId: string) => { record: JobRecord; bytes: number } | null;
+  readonly settlement: (jobId: string) => EndedJob | null;
+}
 
-/** The deliveries for a pool; `recordOf` answers null for a job that is gone. */
-export function deliveries(
-  env: Env,
-  recordOf: (jobId: string) => JobRecord | null,
-): Record<Receiver, Deliver> {
-  const load = (jobIds: readonly string[]) => {
-    const records = jobIds.map(recordOf).filter((record) => record !== null);
-    // A job that is gone needs nothing more.
-    const gone = jobIds.filter((id) => !records.some((record) => record.id === id));
-    return { records, arrived: new Map(gone.map((id) => [id, Infinity])) };
-  };
+/** What an Account is told of a job that ended. */
+export interface EndedJob extends Settlement {
+  readonly accountId: string;
+  readonly sequence: number;
+}
+
+/** The deliveries for a pool. A job that is gone needs nothing more: it counts as arrived. */
+export function deliveries(env: Env, sources: Sources): Record<Receiver, Deliver> {
   return {
     postgres: async (jobIds) => {
-      const { records, arrived } = load(jobIds);
+      const arrived = new Map<string, number>();
+      const records: JobRecord[] = [];
+      let size = 0;
+      for (const id of jobIds) {
+        const found = sources.record(id);
+        size += found?.bytes ?? 0;
+        // Long chats are large: what does not fit is left for the next batch.
+        if (size > RECORD_BATCH_BYTES_MAX && records.length > 0) break;
+        if (found) records.push(found.record);
+        arrived.set(id, found?.record.sequence ?? Infinity);
+      }
       await recordJobs(env, records);
-      for (const record of records) arrived.set(record.id, record.sequence);
-      return arrived;
+      return { arrived, failed: [] };
     },
     account: async (jobIds) => {
-      const { records, arrived } = load(jobIds);
-      const byAccount = Map.groupBy(records, (record) => record.accountId);
-      await inParallel([...byAccount], async ([accountId, ended]) => {
-        await env.accounts.getByName(accountId).settle(ended.map(toSettlement));
-        for (const record of ended) arrived.set(record.id, record.sequence);
+      const ended = jobIds.map((id) => [id, sources.settlement(id)] as const);
+      const byAccount = Map.groupBy(ended, ([, job]) => job?.accountId ?? null);
+      return inParallel(jobIds, [...byAccount], async ([accountId, jobs]) => {
+        const live = jobs.map(([, job]) => job).filter((job) => job !== null);
+        const taken =
+          accountId === null ? [] : await env.accounts.getByName(accountId).settle(live);
+        return jobs
+          .filter(([id, job]) => job === null || taken.includes(id))
+          .map(([id, job]) => [id, job?.sequence ?? Infinity]);
       });
-      return arrived;
     },
-    feed: async (jobIds) => {
-      const { records, arrived } = load(jobIds);
-      await inParallel(records, async (record) => {
-        await env.feeds.getByName(record.id).publish(record);
-        arrived.set(record.id, record.sequence);
-      });
-      return arrived;
-    },
+    feed: (jobIds) =>
+      inParallel(jobIds, jobIds, async (id) => {
+        const found = sources.record(id);
+        if (found) await env.feeds.getByName(id).publish(found.record);
+        return [[id, found?.record.sequence ?? Infinity]];
+      }),
   };
 }
 
-function toSettlement(record: JobRecord): Settlement {
-  return { jobId: record.id, settledMillitokens: record.settledMillitokens ?? 0 };
-}
-
-/** Runs `work` for each item, a few at a time; one that fails is logged and left out. */
-async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+/** Runs `work` for each item, a few at a time; jobs that it does not answer for have failed. */
+async function inParallel<T>(
+  jobIds: readonly string[],
+  items: readonly T[],
+  work: (item: T) => Promise<[jobId: string, sequence: number][]>,
+): Promise<Delivery> {
+  const arrived = new Map<string, number>();
   const left = [...items];
   const lane = async () => {
     for (let item = left.shift(); item !== undefined; item = left.shift()) {
       try {
-        await work(item);
+        for (const [id, sequence] of await inTime(work(item))) arrived.set(id, sequence);
       } catch (error) {
         logWarn('outbox.deliver', { message: error instanceof Error ? error.message : 'unknown' });
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(PARALLEL_MAX, items.length) }, lane));
+  await Promise.all(Array.from({ length: Math.min(DELIVERIES_MAX, items.length) }, lane));
+  return { arrived, failed: jobIds.filter((id) => !arrived.has(id)) };
+}
+
+/** An object that does not answer must not hold up the others for ever. */
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('no answer in time')), DELIVERY_MS_MAX);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

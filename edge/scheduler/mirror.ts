@@ -9,6 +9,7 @@ export interface AgentCause {
   readonly now: number;
 }
 
+/** An agent, and the audit entry when the operator did something to it. */
 export function agentRows(agent: AgentEntry, cause: AgentCause): MirrorRow[] {
   const at = new Date(cause.now).toISOString();
   const mirrored: MirrorRow = {

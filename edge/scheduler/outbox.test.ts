@@ -21,9 +21,18 @@ function testOutbox(deliver: Partial<Record<Receiver, Deliver>>) {
     sequences.set(jobId, (sequences.get(jobId) ?? 0) + 1);
     outbox.add(receiver, jobId, changed);
   };
-  const arrive: Deliver = (ids) =>
-    Promise.resolve(new Map(ids.map((id) => [id, sequences.get(id)!])));
-  return { outbox, add, arrive, sequences, delivered, clock };
+  /** All but these arrive. */
+  const arriveBut =
+    (...failed: string[]): Deliver =>
+    (ids) => {
+      const arrived = ids.filter((id) => !failed.includes(id));
+      return Promise.resolve({
+        arrived: new Map(arrived.map((id) => [id, sequences.get(id)!])),
+        failed: ids.filter((id) => failed.includes(id)),
+      });
+    };
+  const arrive = arriveBut();
+  return { outbox, add, arrive, arriveBut, sequences, delivered, clock };
 }
 
 describe('the outbox', () => {
@@ -78,7 +87,7 @@ describe('the outbox', () => {
 
   it('does not let one account that is away hold up the others', async () => {
     const world = testOutbox({
-      account: (ids) => world.arrive(ids.filter((id) => id !== 'broken')),
+      account: (ids) => world.arriveBut('broken')(ids),
     });
     world.add('account', 'broken', 1);
     for (let number = 0; number < RECORD_BATCH_MAX * 2; number++) {
@@ -88,6 +97,16 @@ describe('the outbox', () => {
     expect(world.delivered).toHaveLength(RECORD_BATCH_MAX * 2);
     expect(world.outbox.size('account')).toBe(1);
     expect(world.outbox.nextAt()).toBeGreaterThan(world.clock.now);
+    world.add('account', 'later', 1000);
+    await world.outbox.pump();
+    expect(world.delivered.at(-1)).toBe('account:later');
+  });
+
+  it('leaves what a receiver did not try where it was, and delivers it next', async () => {
+    const world = testOutbox({ postgres: (ids) => world.arrive(ids.slice(0, 1)) });
+    for (const [index, id] of ['a', 'b', 'c'].entries()) world.add('postgres', id, index + 1);
+    await world.outbox.pump();
+    expect(world.delivered).toEqual(['postgres:a', 'postgres:b', 'postgres:c']);
   });
 
   it('is looked after while a delivery is under way', () => {

@@ -3,20 +3,35 @@
  * of its end, its Feed of every change while someone watches.
  * Holds ids, not messages: what is delivered is the job as it stands then, so a slow receiver
  * gets one newer record instead of many. At least once; receivers are idempotent on the
- * record's sequence. One delivery at a time to each receiver kind; a failure waits for `retryAt`.
+ * record's sequence. One delivery at a time to each kind of receiver. When the whole kind is
+ * away its line waits; when one object is, its jobs wait and the others pass them.
  */
 import { DELIVERY_CHECK_MS, RECORD_BATCH_MAX } from '#schema/limits.ts';
 import { backoffMs } from '../core/retry.ts';
 
-export const RECEIVERS = ['postgres', 'account', 'feed'] as const;
+const RECEIVERS = ['postgres', 'account', 'feed'] as const;
+/** Who is told of jobs. */
 export type Receiver = (typeof RECEIVERS)[number];
 
-/** Delivers jobs by id and returns those that arrived, each with the sequence that did. */
-export type Deliver = (jobIds: readonly string[]) => Promise<ReadonlyMap<string, number>>;
+/** What came of a batch: sequences that arrived, jobs that failed; the rest was not tried. */
+export interface Delivery {
+  readonly arrived: ReadonlyMap<string, number>;
+  readonly failed: readonly string[];
+}
+
+/** Delivers jobs by id; rejects when nothing could be delivered to anyone. */
+export type Deliver = (jobIds: readonly string[]) => Promise<Delivery>;
+
+interface Due {
+  /** Number of the job's newest change. */
+  readonly changed: number;
+  readonly failures: number;
+  readonly retryAt: number;
+}
 
 interface Line {
-  /** Number of the newest change that is due, by job id, oldest first. */
-  readonly due: Map<string, number>;
+  /** By job id, oldest change first. */
+  readonly due: Map<string, Due>;
   busy: boolean;
   failures: number;
   retryAt: number;
@@ -32,6 +47,7 @@ interface Hooks {
   readonly random: () => number;
 }
 
+/** The deliveries of one pool; see above. */
 export class Outbox {
   readonly #hooks: Hooks;
   readonly #lines: Readonly<Record<Receiver, Line>> = {
@@ -47,7 +63,7 @@ export class Outbox {
   add(receiver: Receiver, jobId: string, changed: number): void {
     const { due } = this.#lines[receiver];
     due.delete(jobId);
-    due.set(jobId, changed);
+    due.set(jobId, { changed, failures: 0, retryAt: 0 });
   }
 
   isDue(jobId: string): boolean {
@@ -61,7 +77,7 @@ export class Outbox {
   /** The oldest change that this receiver lacks, or null when it has all. */
   oldestDue(receiver: Receiver): number | null {
     const first = this.#lines[receiver].due.values().next();
-    return first.done ? null : first.value;
+    return first.done ? null : first.value.changed;
   }
 
   /**
@@ -69,12 +85,17 @@ export class Outbox {
    * under way is looked after too, in case the object dies in it.
    */
   nextAt(): number | null {
-    let next: number | null = null;
-    for (const receiver of RECEIVERS) {
-      const line = this.#lines[receiver];
-      if (line.due.size === 0) continue;
-      const at = line.failures > 0 ? line.retryAt : this.#hooks.now() + DELIVERY_CHECK_MS;
-      next = Math.min(next ?? Infinity, at);
+    const ats = RECEIVERS.map((receiver) => this.#nextOf(this.#lines[receiver]));
+    const next = Math.min(...ats);
+    return next === Infinity ? null : next;
+  }
+
+  #nextOf(line: Line): number {
+    if (line.failures > 0) return line.due.size > 0 ? line.retryAt : Infinity;
+    let next = Infinity;
+    for (const { failures, retryAt } of line.due.values()) {
+      if (failures === 0) return this.#hooks.now() + DELIVERY_CHECK_MS;
+      next = Math.min(next, retryAt);
     }
     return next;
   }
@@ -89,53 +110,60 @@ export class Outbox {
     if (line.busy) return;
     line.busy = true;
     try {
-      while (line.due.size > 0 && this.#hooks.now() >= line.retryAt) {
-        await this.#deliverBatch(receiver, line);
+      for (let batch = this.#next(line); batch.length > 0; batch = this.#next(line)) {
+        await this.#deliverBatch(receiver, line, batch);
       }
     } finally {
       line.busy = false;
     }
   }
 
-  async #deliverBatch(receiver: Receiver, line: Line): Promise<void> {
-    const batch = [...take(line.due.keys(), RECORD_BATCH_MAX)];
-    let arrived: ReadonlyMap<string, number>;
+  /** The next jobs to deliver; none while the line waits. */
+  #next(line: Line): string[] {
+    const now = this.#hooks.now();
+    const batch: string[] = [];
+    if (now < line.retryAt) return batch;
+    for (const [id, { retryAt }] of line.due) {
+      if (retryAt <= now) batch.push(id);
+      if (batch.length === RECORD_BATCH_MAX) break;
+    }
+    return batch;
+  }
+
+  async #deliverBatch(receiver: Receiver, line: Line, batch: readonly string[]): Promise<void> {
+    let delivery: Delivery;
     try {
-      arrived = await this.#hooks.deliver[receiver](batch);
+      delivery = await this.#hooks.deliver[receiver](batch);
+      line.failures = 0;
+      line.retryAt = 0;
     } catch (error) {
       this.#hooks.onFailure(receiver, error);
-      arrived = new Map();
+      line.failures += 1;
+      line.retryAt = this.#later(line.failures);
+      return;
     }
-    const done = [...arrived].filter(([id, sequence]) => {
+    const done = [...delivery.arrived].filter(([id, sequence]) => {
       const current = this.#hooks.sequenceOf(id);
       return current === null || current <= sequence;
     });
     for (const [id] of done) line.due.delete(id);
-    if (arrived.size === 0) {
-      line.failures += 1;
-      line.retryAt = this.#hooks.now() + backoffMs(line.failures, this.#hooks.random());
-    } else {
-      line.failures = 0;
-      line.retryAt = 0;
-      // Those that failed alone go behind the others, which must not wait for them.
-      for (const id of batch) if (!arrived.has(id)) this.add(receiver, id, line.due.get(id)!);
+    for (const id of delivery.failed) {
+      const due = line.due.get(id);
+      if (!due) continue;
+      const failures = due.failures + 1;
+      line.due.set(id, { ...due, failures, retryAt: this.#later(failures) });
     }
     this.#hooks.onDelivered(
       receiver,
       done.map(([id]) => id),
     );
   }
+
+  #later(failures: number): number {
+    return this.#hooks.now() + backoffMs(failures, this.#hooks.random());
+  }
 }
 
 function newLine(): Line {
   return { due: new Map(), busy: false, failures: 0, retryAt: 0 };
-}
-
-function* take<T>(items: Iterable<T>, count: number): Generator<T> {
-  let taken = 0;
-  for (const item of items) {
-    if (taken === count) return;
-    taken += 1;
-    yield item;
-  }
 }

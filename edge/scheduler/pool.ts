@@ -14,6 +14,7 @@ import type {
   ReturnBody,
 } from '#schema/agent-protocol.ts';
 import type { Progress } from '#schema/api.ts';
+import { assert } from '#schema/assert.ts';
 import { JOB_RUN_MS_MAX } from '#schema/limits.ts';
 import type { JobRecord, LiveJob } from '#schema/record.ts';
 import { heldBy, mayExtend } from '../core/lease.ts';
@@ -25,6 +26,7 @@ import { evolve } from '../core/state.ts';
 import type { Change, LiveEntry, QueueState } from '../core/state.ts';
 import { describeWait } from '../core/wait.ts';
 import { logInfo } from '../io/log.ts';
+import type { EndedJob } from './deliver.ts';
 import type { Outbox } from './outbox.ts';
 import type { SchedulerStore, Undelivered } from './store.ts';
 
@@ -36,15 +38,19 @@ export type AttemptVerdict =
 
 type Granted = Extract<Change, { kind: 'job_granted' }>;
 
+/** State, store and outbox of one pool; see above. */
 export class Pool {
   readonly state: QueueState;
   readonly undelivered: readonly Undelivered[];
   readonly #store: SchedulerStore;
+  readonly #abort: (reason: string) => void;
   readonly #progress = new Map<string, Progress>();
   #outbox: Outbox | null = null;
 
-  constructor(store: SchedulerStore, now: number) {
+  /** `abort` restarts the object, whatever it is doing. */
+  constructor(store: SchedulerStore, abort: (reason: string) => void, now: number) {
     this.#store = store;
+    this.#abort = abort;
     const { state, undelivered } = store.load(now);
     this.state = state;
     this.undelivered = undelivered;
@@ -66,23 +72,29 @@ export class Pool {
 
   commit(changes: readonly Change[]): void {
     if (changes.length === 0) return;
-    this.#store.apply(this.state, changes);
-    for (const change of changes) {
-      evolve(this.state, change);
-      this.#note(change);
+    const numbers = this.#store.apply(this.state, changes);
+    try {
+      for (const [index, change] of changes.entries()) {
+        evolve(this.state, change);
+        this.#note(change, numbers[index]!);
+      }
+    } catch (error) {
+      // Disk and memory differ now: only a fresh load makes them one again.
+      this.#abort('the state could not follow its store');
+      throw error;
     }
   }
 
   /** Puts a job's change on the outbox. */
-  #note(change: Change): void {
+  #note(change: Change, changed: number): void {
     const jobId = changedJob(change);
     if (jobId === null) return;
-    const { changed } = this.#store;
-    this.#outbox?.add('postgres', jobId, changed);
-    if (this.#store.isWatched(jobId)) this.#outbox?.add('feed', jobId, changed);
+    assert(this.#outbox, 'the outbox is attached before the first change');
+    this.#outbox.add('postgres', jobId, changed);
+    if (this.#store.isWatched(jobId)) this.#outbox.add('feed', jobId, changed);
+    if (change.kind !== 'cancel_requested') this.#progress.delete(jobId);
     if (change.kind !== 'job_ended') return;
-    this.#outbox?.add('account', jobId, changed);
-    this.#progress.delete(jobId);
+    this.#outbox.add('account', jobId, changed);
     logInfo('job.end', { jobId, status: change.outcome.status, code: change.outcome.error?.code });
   }
 
@@ -154,15 +166,28 @@ export class Pool {
   }
 
   /** The whole record of a job, or null when it is no longer live. */
-  record(jobId: string): JobRecord | null {
+  record(jobId: string): { record: JobRecord; bytes: number } | null {
     const entry = this.state.jobs.get(jobId);
     return entry ? this.#store.record(entry) : null;
+  }
+
+  /** What the Account of an ended job is told, or null when the job is no longer live. */
+  settlement(jobId: string): EndedJob | null {
+    const entry = this.state.jobs.get(jobId);
+    if (!entry) return null;
+    const { accountId, sequence } = entry;
+    return {
+      jobId,
+      accountId,
+      sequence,
+      settledMillitokens: this.#store.settledMillitokens(entry),
+    };
   }
 
   view(entry: LiveEntry, now: number): LiveJob {
     const waiting = entry.status === 'queued' ? describeWait(this.state, now, entry) : null;
     const progress = this.#progress.get(entry.id) ?? null;
-    return { record: this.#store.record(entry), progress, waiting };
+    return { record: this.#store.record(entry).record, progress, waiting };
   }
 
   setProgress(jobId: string, progress: Progress): void {

@@ -84,8 +84,8 @@ export interface AgentRow extends Record<string, SqlStorageValue> {
 
 /** What the state needs of a job; the bodies stay on disk. */
 export const ENTRY_COLUMNS = `place, id, account_id, tier, model, deadline_at, status, sequence, changed,
-  attempt, fencing_token, bypassed, agent_id, session_id, lease_until, queued_at, started_at, finished_at,
-  cancel_requested_at, watched`;
+  attempt, fencing_token, bypassed, agent_id, session_id, lease_until, queued_at, started_at,
+  finished_at, cancel_requested_at, watched`;
 
 /** The entry of a stored job; a lease is as `leaseEnd` says. */
 export function toEntry(row: JobRow, now: number): LiveEntry {

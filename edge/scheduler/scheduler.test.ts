@@ -1,6 +1,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
-import { LEASE_MS, LEASE_WRITE_MS } from '#schema/limits.ts';
+import { LEASE_MS, LEASE_WRITE_MS, RECORD_BATCH_MAX } from '#schema/limits.ts';
+import type { Change } from '../core/state.ts';
 import {
   TestAgent,
   eventually,
@@ -11,6 +12,7 @@ import {
   stubOf,
   submitInput,
 } from '../test/world.ts';
+import { SchedulerStore } from './store.ts';
 
 const ACCEPT = { accepted: false, cancelled: false };
 
@@ -77,6 +79,47 @@ describe('a queued job', () => {
     const options = { accepted: true, cancelled: false };
     const answer = await schedulerOf(pool).enqueue(newOrder(pool, 'acc_a'), options);
     expect(answer.ok && answer.value.waiting?.reason).toContain('No GPU');
+  });
+});
+
+describe('the store', () => {
+  it('still owes Postgres all of a commit that was delivered in part before a restart', async () => {
+    await runInDurableObject(stubOf(schedulerOf(newPool())), (_, { storage }) => {
+      storage.sql.exec('DROP TABLE job; DROP TABLE meta; DROP TABLE agent');
+      const store = new SchedulerStore(storage);
+      const { state } = store.load(0);
+      const count = 300;
+      const changes = Array.from({ length: count }, (_, index): Change => {
+        const order = newOrder('main', 'acc_a');
+        return { kind: 'job_enqueued', order, place: index + 1, at: 0 };
+      });
+      const numbers = store.apply(state, changes);
+      expect(new Set(numbers).size).toBe(count);
+      // The first batch arrived; the cursor is what the oldest that is due allows.
+      store.setPostgresCursor(numbers[RECORD_BATCH_MAX]! - 1);
+      const { undelivered } = new SchedulerStore(storage).load(0);
+      const due = undelivered.filter(({ receiver }) => receiver === 'postgres');
+      expect(due).toHaveLength(count - RECORD_BATCH_MAX);
+    });
+  });
+
+  it('gives no place twice, though the newest job is gone', async () => {
+    const { pool, account, agent, enqueue, status } = await world();
+    const first = await enqueue();
+    await schedulerOf(pool).cancel(first.id, account.id);
+    await eventually(async () => (await status(first.id)) === undefined);
+    const placeOf = (id: string) =>
+      runInDurableObject(
+        stubOf(schedulerOf(pool)),
+        (_, { storage }) =>
+          storage.sql.exec<{ place: number }>('SELECT place FROM job WHERE id = ?', id).one().place,
+      );
+    const second = await enqueue();
+    const before = await placeOf(second.id);
+    await evictDurableObject(stubOf(schedulerOf(pool)));
+    const third = await enqueue();
+    expect(await placeOf(third.id)).toBeGreaterThan(before);
+    expect((await agent.acquire()).job?.jobId).toBe(second.id);
   });
 });
 

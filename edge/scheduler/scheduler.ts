@@ -24,26 +24,20 @@ import type {
 } from '#schema/agent-protocol.ts';
 import type { AgentView, QueueOverview } from '#schema/api.ts';
 import { isTerminal } from '#schema/job.ts';
-import {
-  AGENTS_MAX,
-  AGENT_ONLINE_MS,
-  BACKOFF_MS_MAX,
-  HEARTBEAT_MS,
-  LEASE_MS,
-  POLL_MS,
-} from '#schema/limits.ts';
+import { AGENTS_MAX, AGENT_ONLINE_MS, HEARTBEAT_MS, LEASE_MS, POLL_MS } from '#schema/limits.ts';
 import type { JobOrder, JobWaiting, LiveJob } from '#schema/record.ts';
 import { nextTickAt } from '../core/lease.ts';
 import { fail, ok } from '../core/result.ts';
 import type { Result } from '../core/result.ts';
 import { waitingTotal } from '../core/state.ts';
-import { describeWait, refuse } from '../core/wait.ts';
+import { atTheEnd, describeWait, refuse } from '../core/wait.ts';
 import type { EnqueueRefusal } from '../core/wait.ts';
 import { parseEnv } from '../env.ts';
 import type {
   AgentCredential,
   AgentRefusal,
   Bindings,
+  CancelResult,
   Poll,
   PoolSurvey,
   SchedulerObject,
@@ -67,6 +61,7 @@ import { Waiters } from './waiters.ts';
 const NO_JOB: AcquireAnswer = { job: null, drain: false };
 const NO_ORDER: ControlAnswer = { lost: [], cancel: [], drain: false };
 
+/** One pool; see above. */
 export class Scheduler extends DurableObject<Bindings> implements SchedulerObject {
   readonly #env;
   readonly #store: SchedulerStore;
@@ -81,10 +76,15 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     super(ctx, bindings);
     this.#env = parseEnv(bindings);
     this.#store = new SchedulerStore(ctx.storage);
-    this.#pool = new Pool(this.#store, Date.now());
-    this.#mirror = new MirrorQueue<MirrorRow>(ctx.storage);
+    this.#pool = new Pool(this.#store, (reason) => ctx.abort(reason), Date.now());
+    this.#mirror = new MirrorQueue<MirrorRow>(ctx.storage, (rows) =>
+      mirrorAccount(this.#env, rows),
+    );
     this.#outbox = new Outbox({
-      deliver: deliveries(this.#env, (jobId) => this.#pool.record(jobId)),
+      deliver: deliveries(this.#env, {
+        record: (jobId) => this.#pool.record(jobId),
+        settlement: (jobId) => this.#pool.settlement(jobId),
+      }),
       sequenceOf: (jobId) => this.#pool.state.jobs.get(jobId)?.sequence ?? null,
       onDelivered: (receiver, jobIds) => this.#onDelivered(receiver, jobIds),
       onFailure: (receiver, error) => logError('outbox.fail', error, { receiver }),
@@ -104,7 +104,7 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
   ): Promise<Result<LiveJob, EnqueueRefusal>> {
     const now = Date.now();
     if (!options.accepted && !this.#pool.state.jobs.has(order.id)) {
-      const refusal = refuse(this.#pool.state, now, placeOf(order));
+      const refusal = refuse(this.#pool.state, now, atTheEnd(order));
       if (refusal) return fail(refusal);
     }
     this.#pool.run({ kind: 'enqueue', order, cancelled: options.cancelled }, now);
@@ -114,8 +114,8 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
 
   async preview(order: JobOrder): Promise<Result<JobWaiting, EnqueueRefusal>> {
     const now = Date.now();
-    const refusal = refuse(this.#pool.state, now, placeOf(order));
-    return refusal ? fail(refusal) : ok(describeWait(this.#pool.state, now, placeOf(order)));
+    const refusal = refuse(this.#pool.state, now, atTheEnd(order));
+    return refusal ? fail(refusal) : ok(describeWait(this.#pool.state, now, atTheEnd(order)));
   }
 
   async find(jobId: string, accountId: string): Promise<LiveJob | null> {
@@ -130,10 +130,7 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     return this.#pool.view(entry, Date.now());
   }
 
-  async cancel(
-    jobId: string,
-    accountId: string,
-  ): Promise<'cancelled' | 'cancel_requested' | 'already_finished' | 'unknown'> {
+  async cancel(jobId: string, accountId: string): Promise<CancelResult> {
     const entry = this.#pool.owned(jobId, accountId);
     if (!entry) return 'unknown';
     if (isTerminal(entry.status)) return 'already_finished';
@@ -144,6 +141,10 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     }
     this.#afterwards();
     return isTerminal(entry.status) ? 'cancelled' : 'cancel_requested';
+  }
+
+  async known(jobIds: readonly string[]): Promise<readonly string[]> {
+    return jobIds.filter((id) => this.#pool.state.jobs.has(id));
   }
 
   async survey(): Promise<PoolSurvey> {
@@ -345,16 +346,8 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
   }
 
   async #deliver(): Promise<void> {
-    await Promise.all([this.#outbox.pump(), this.#drainMirror()]);
+    await Promise.all([this.#outbox.pump(), this.#mirror.drain()]);
     this.#setAlarm();
-  }
-
-  async #drainMirror(): Promise<void> {
-    try {
-      await this.#mirror.drain((rows) => mirrorAccount(this.#env, rows));
-    } catch (error) {
-      logError('mirror.fail', error);
-    }
   }
 
   #onDelivered(receiver: Receiver, jobIds: readonly string[]): void {
@@ -370,11 +363,9 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
   /** One alarm, at the first of: a lapse, a deadline, a delivery to try again. */
   #setAlarm(): void {
     const now = Date.now();
-    const due = [
-      nextTickAt(this.#pool.state),
-      this.#outbox.nextAt(),
-      this.#mirror.isEmpty ? null : now + BACKOFF_MS_MAX,
-    ].filter((at) => at !== null);
+    const due = [nextTickAt(this.#pool.state), this.#outbox.nextAt(), this.#mirror.nextAt()].filter(
+      (at) => at !== null,
+    );
     if (due.length === 0) return;
     const at = Math.max(now + 1, Math.min(...due));
     // An alarm that comes early does no harm; moving it costs a row.
@@ -392,12 +383,7 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     const agent = this.#pool.state.agents.get(agentId)!;
     const pool = this.ctx.id.name ?? this.#env.pools[0]!;
     this.#mirror.add(agentRows(agent, { pool, audit, now: Date.now() }));
-    this.ctx.waitUntil(this.#drainMirror());
+    this.ctx.waitUntil(this.#mirror.drain());
     this.#setAlarm();
   }
-}
-
-function placeOf(order: JobOrder) {
-  const { accountId, tier, deadlineAt } = order;
-  return { accountId, tier, deadlineAt, model: order.spec.model, place: Infinity };
 }

@@ -23,6 +23,10 @@ export interface Undelivered {
   readonly changed: number;
 }
 
+/** Places set aside by one write. */
+const PLACE_BLOCK = 1000;
+
+/** The tables of one pool; see above. */
 export class SchedulerStore {
   readonly #storage: DurableObjectStorage;
   readonly #sql: SqlStorage;
@@ -32,6 +36,7 @@ export class SchedulerStore {
   readonly #leaseUntil = new Map<string, number>();
   #changed = 0;
   #cursor = 0;
+  #placesTo = 0;
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
@@ -68,7 +73,8 @@ export class SchedulerStore {
       if (row.watched) undelivered.push({ receiver: 'feed', jobId, changed });
     }
     this.#changed = Math.max(this.#changed, cursor);
-    state.nextPlace = Math.max(state.nextPlace, this.#meta('next_place'));
+    this.#placesTo = this.#meta('next_place');
+    state.nextPlace = Math.max(state.nextPlace, this.#placesTo);
     return { state, undelivered };
   }
 
@@ -101,16 +107,25 @@ export class SchedulerStore {
     if (row.last_seen_at !== null) this.#seenWrittenAt.set(row.id, row.last_seen_at);
   }
 
-  /** Writes changes in one transaction; `state` is as before them. */
-  apply(state: QueueState, changes: readonly Change[]): void {
+  /**
+   * Writes changes in one transaction; `state` is as before them. Answers the number that each
+   * change gave its job, in the same order.
+   */
+  apply(state: QueueState, changes: readonly Change[]): readonly number[] {
     const changed = this.#changed;
+    const numbers: number[] = [];
     try {
       this.#storage.transactionSync(() => {
         const places = new Map<string, number>();
-        for (const change of changes) this.#write(state, change, places);
+        for (const change of changes) {
+          this.#write(state, change, places);
+          numbers.push(this.#changed);
+        }
       });
+      return numbers;
     } catch (error) {
       this.#changed = changed;
+      this.#placesTo = this.#meta('next_place');
       throw error;
     }
   }
@@ -132,7 +147,8 @@ export class SchedulerStore {
       case 'job_requeued':
         return this.#update(
           placeOf(change.jobId),
-          'status = ?, agent_id = NULL, session_id = NULL, lease_until = NULL, started_at = NULL, attempt = ?',
+          `status = ?, agent_id = NULL, session_id = NULL, lease_until = NULL, started_at = NULL,
+           attempt = ?`,
           ['queued', change.attempt],
         );
       case 'cancel_requested':
@@ -146,7 +162,7 @@ export class SchedulerStore {
       case 'job_forgotten':
         this.#watched.delete(change.jobId);
         this.#leaseUntil.delete(change.jobId);
-        this.#forget(state, placeOf(change.jobId));
+        this.#sql.exec('DELETE FROM job WHERE place = ?', placeOf(change.jobId));
         return;
       default:
         return this.#writeAgent(change);
@@ -195,7 +211,8 @@ export class SchedulerStore {
     switch (change.kind) {
       case 'agent_issued':
         this.#sql.exec(
-          'INSERT INTO agent (id, name, secret_hash, created_at, draining, revoked) VALUES (?, ?, ?, ?, 0, 0)',
+          `INSERT INTO agent (id, name, secret_hash, created_at, draining, revoked)
+           VALUES (?, ?, ?, ?, 0, 0)`,
           change.agentId,
           change.name,
           change.secretHash,
@@ -211,7 +228,8 @@ export class SchedulerStore {
       case 'agent_registered':
         this.#seenWrittenAt.set(change.agentId, change.at);
         this.#sql.exec(
-          'UPDATE agent SET session_id = ?, capabilities_json = ?, draining = 0, last_seen_at = ? WHERE id = ?',
+          `UPDATE agent SET session_id = ?, capabilities_json = ?, draining = 0, last_seen_at = ?
+           WHERE id = ?`,
           change.sessionId,
           JSON.stringify(change.capabilities),
           change.at,
@@ -227,8 +245,16 @@ export class SchedulerStore {
     }
   }
 
+  /** A place is never given twice, also after a restart: they are set aside by the block. */
+  #reservePlace(place: number): void {
+    if (place < this.#placesTo) return;
+    this.#placesTo = place + PLACE_BLOCK;
+    this.#setMeta('next_place', this.#placesTo);
+  }
+
   #insertJob(change: Extract<Change, { kind: 'job_enqueued' }>): void {
     const { order, place, at } = change;
+    this.#reservePlace(place);
     this.#changed += 1;
     this.#sql.exec(
       `INSERT INTO job (place, id, account_id, tier, model, deadline_at, status, sequence, changed,
@@ -256,12 +282,6 @@ export class SchedulerStore {
     );
   }
 
-  #forget(state: QueueState, place: number): void {
-    // The highest place must not be given again after a restart.
-    if (place === state.nextPlace - 1) this.#setMeta('next_place', state.nextPlace);
-    this.#sql.exec('DELETE FROM job WHERE place = ?', place);
-  }
-
   /** What was ordered; the job must be live. */
   order(entry: LiveEntry): JobOrder {
     const row = this.#sql
@@ -271,11 +291,12 @@ export class SchedulerStore {
   }
 
   /** The whole record of a live job. */
-  record(entry: LiveEntry): JobRecord {
+  record(entry: LiveEntry): { record: JobRecord; bytes: number } {
     const row = this.#sql.exec<BodyRow>('SELECT * FROM job WHERE place = ?', entry.place).one();
     const order = JSON.parse(row.order_json) as JobOrder;
     const outcome = row.outcome_json ? (JSON.parse(row.outcome_json) as Outcome) : null;
-    return {
+    const bytes = row.order_json.length + (row.outcome_json?.length ?? 0);
+    const record = {
       ...order,
       status: row.status,
       sequence: row.sequence,
@@ -291,6 +312,19 @@ export class SchedulerStore {
       timings: outcome?.timings ?? null,
       error: outcome?.error ?? null,
     };
+    return { record, bytes };
+  }
+
+  /** What an ended job cost; 0 for one that has not ended. */
+  settledMillitokens(entry: LiveEntry): number {
+    const row = this.#sql
+      .exec<{ outcome_json: string | null }>(
+        'SELECT outcome_json FROM job WHERE place = ?',
+        entry.place,
+      )
+      .one();
+    if (row.outcome_json === null) return 0;
+    return (JSON.parse(row.outcome_json) as Outcome).settledMillitokens;
   }
 
   /** From now on the job's Feed is told of its changes. */

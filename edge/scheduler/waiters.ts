@@ -34,6 +34,7 @@ class Parked<Answer> extends RpcTarget implements ParkedPoll<Answer> {
   }
 }
 
+/** The parked polls of one kind; see above. */
 export class Waiters<Question, Answer> {
   readonly #byAgent = new Map<string, Waiter<Question, Answer>>();
   readonly #nothing: Answer;

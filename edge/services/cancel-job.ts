@@ -16,9 +16,8 @@ export async function cancelJob(
   if (!scheduler) return fail({ reason: 'job_not_found' });
   const answer = await scheduler.cancel(owner.jobId, owner.accountId);
   if (answer !== 'unknown') return ok(answer);
-  if (await env.accounts.getByName(owner.accountId).cancelCreated(owner.jobId)) {
-    return ok('cancelled');
-  }
+  const created = await env.accounts.getByName(owner.accountId).cancelCreated(owner.jobId);
+  if (created !== 'unknown') return ok(created);
   const past = await findPast(env, owner);
   if (past.ok && isTerminal(past.value.record.status)) return ok('already_finished');
   if (!past.ok && past.error.reason === 'history_unavailable') return past;

@@ -58,7 +58,8 @@ async function writeRecords(tx: Queries, records: readonly JobRecord[]): Promise
     .onConflictDoUpdate({
       target: job.id,
       set: setExcluded(job),
-      setWhere: sql`excluded.sequence > ${job.sequence}`,
+      // A terminal state is final, whatever comes later.
+      setWhere: sql`excluded.sequence > ${job.sequence} and ${job.finishedAt} is null`,
     });
   const ended = records.filter(({ status }) => isTerminal(status));
   const artifacts = ended.flatMap(toArtifactRows);
