@@ -14,6 +14,7 @@ import type { ChildOptions } from './child.ts';
 import type { ComposerEvent, ComposerRequest, ComposerResult } from './composer/child.ts';
 import { EngineError } from './engine.ts';
 import type { Engine, RunContext, RunResult } from './engine.ts';
+import { runAudio } from './run-audio.ts';
 
 const MODEL = 'composer';
 /** Counts changes of what is composed: the same version writes the same music. */
@@ -42,24 +43,17 @@ export function createComposer(options?: ChildOptions): Engine {
     options,
   );
 
-  async function run(spec: MusicSpec, context: RunContext): Promise<RunResult> {
+  function run(spec: MusicSpec, context: RunContext): Promise<RunResult> {
     const request = toRequest(spec, context.directory);
-    const steps = Math.ceil(request.durationS);
-    const report = (stage: 'loading' | 'running', step: number): void =>
-      context.onProgress({ fraction: Math.min(1, step / steps), stage, step, steps });
-    report(child.warm ? 'running' : 'loading', 0);
-    const { result, loadMs } = await child.run(request, {
-      signal: context.signal,
-      onEvent: ({ renderedS }) => report('running', renderedS),
-    });
-    const { path, durationS } = result;
     const contentType = contentTypeOf(request.format);
-    const sizes = { width: null, height: null, thumbnail: null };
-    return {
-      outputs: [{ path, contentType, durationS, ...sizes }],
-      usage: { audioS: durationS },
-      loadMs,
+    const steps = Math.ceil(request.durationS);
+    const sound = {
+      request,
+      contentType,
+      steps,
+      stepOf: (event: ComposerEvent) => event.renderedS,
     };
+    return runAudio(child, sound, context);
   }
 
   return {

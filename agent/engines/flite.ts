@@ -13,6 +13,7 @@ import { EngineError } from './engine.ts';
 import type { Engine, RunContext, RunResult } from './engine.ts';
 import type { FliteEvent, FliteRequest, FliteResult } from './flite/child.ts';
 import { toPieces } from './flite/text.ts';
+import { runAudio } from './run-audio.ts';
 
 const MODEL = 'flite';
 /** Voices compiled into the module: an American woman and man, a Scot, and two old diphone ones. */
@@ -47,24 +48,12 @@ export function createFlite(options?: ChildOptions): Engine {
     options,
   );
 
-  async function run(spec: SpeechSpec, context: RunContext): Promise<RunResult> {
+  function run(spec: SpeechSpec, context: RunContext): Promise<RunResult> {
     const request = toRequest(spec, context.directory);
-    const steps = request.pieces.length;
-    const report = (stage: 'loading' | 'running', step: number): void =>
-      context.onProgress({ fraction: step / steps, stage, step, steps });
-    report(child.warm ? 'running' : 'loading', 0);
-    const { result, loadMs } = await child.run(request, {
-      signal: context.signal,
-      onEvent: ({ spoken }) => report('running', spoken),
-    });
-    const { path, durationS } = result;
     const contentType = contentTypeOf(request.format);
-    const sizes = { width: null, height: null, thumbnail: null };
-    return {
-      outputs: [{ path, contentType, durationS, ...sizes }],
-      usage: { audioS: durationS },
-      loadMs,
-    };
+    const steps = request.pieces.length;
+    const sound = { request, contentType, steps, stepOf: (event: FliteEvent) => event.spoken };
+    return runAudio(child, sound, context);
   }
 
   return {

@@ -1,4 +1,5 @@
 /** Orders, agents and a pool in memory for the core's tests. */
+import type { ImageSpec } from '#schema/job.ts';
 import type { JobOrder } from '#schema/record.ts';
 import type { Caller, Command } from './queue.ts';
 import { decide } from './queue.ts';
@@ -30,7 +31,7 @@ export function order(number: number, more: Partial<JobOrder> = {}): JobOrder {
   };
 }
 
-export function imageSpec(model: string): JobOrder['spec'] {
+export function imageSpec(model: string): ImageSpec {
   return {
     type: 'image',
     model,

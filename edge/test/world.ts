@@ -15,28 +15,14 @@ import type {
   SchedulerObject,
   SubmitInput,
 } from '../env.ts';
+import { imageSpec } from '../core/fixture.ts';
 import { makeAccountId, makeAgentId, makeApiKeyId, makeJobId } from '../io/id.ts';
 import { hashSha256, makeSecret } from '../io/token.ts';
 
 export const bindings = env as unknown as Bindings;
 
-export const SPEC: ImageSpec = {
-  type: 'image',
-  model: 'painter',
-  prompt: 'a cat',
-  negative_prompt: '',
-  width: 512,
-  height: 512,
-  steps: 20,
-  guidance: 0,
-  seed: 1,
-  count: 1,
-  input_image: null,
-  mask: null,
-  strength: 0.6,
-  loras: [],
-  upscale: 1,
-};
+/** A 512x512 picture: 0.25 tokens. */
+export const SPEC: ImageSpec = { ...imageSpec('painter'), width: 512, height: 512 };
 
 /** A pool name that no other test has. */
 export function newPool(): string {
