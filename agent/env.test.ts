@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { TOKEN } from './doubles/edge-server.ts';
+import { DRAIN_MS } from '#schema/limits.ts';
 import { readEnv } from './env.ts';
 
 const GOOD = { TESSERA_URL: 'https://tessera.example', TESSERA_AGENT_TOKEN: TOKEN };
@@ -11,8 +12,9 @@ describe('settings', () => {
       env: {
         url: new URL('https://tessera.example'),
         token: TOKEN,
-        data: '.tessera/agent',
-        healthPort: 9400,
+        data: '.tessera/agents/agt_01k00000000000000000000000',
+        healthPort: null,
+        drainMs: DRAIN_MS,
         logLevel: 'info',
         engines: ['painter', 'flite', 'composer'],
       },
@@ -21,12 +23,13 @@ describe('settings', () => {
 
   it('take an empty variable for one that is not set', () => {
     expect(readEnv({ ...GOOD, TESSERA_HEALTH_PORT: '', TESSERA_LOG_LEVEL: '' })).toMatchObject({
-      env: { healthPort: 9400, logLevel: 'info' },
+      env: { healthPort: null, logLevel: 'info' },
     });
   });
 
   it.each([
     ['TESSERA_HEALTH_PORT', '0', { healthPort: 0 }],
+    ['TESSERA_DRAIN_MS', '0', { drainMs: 0 }],
     ['TESSERA_ENGINES', 'flite, painter,flite', { engines: ['flite', 'painter'] }],
     ['TESSERA_DATA', '/var/lib/tessera', { data: '/var/lib/tessera' }],
   ])('read %s=%s', (name, value, env) => {

@@ -2,8 +2,10 @@
  * The agent's settings, from the environment: the only reader of `process.env`.
  * Every fault is told at once, each with what to do.
  */
+import { join } from 'node:path';
 import { z } from 'zod';
-import { AgentToken } from '#schema/id.ts';
+import { AgentToken, parseAgentToken } from '#schema/id.ts';
+import { DRAIN_MS } from '#schema/limits.ts';
 import { ENGINE_NAMES } from './engines/registry.ts';
 import { LOG_LEVELS } from './log.ts';
 
@@ -14,13 +16,19 @@ const Env = z.object({
     .url({ protocol: /^https?$/, error: 'set it to the address of the edge, https://…' })
     .transform((url) => new URL(url)),
   TESSERA_AGENT_TOKEN: AgentToken,
-  TESSERA_DATA: z.string().min(1).default('.tessera/agent'),
+  TESSERA_DATA: z.string().min(1).optional(),
   TESSERA_HEALTH_PORT: z.coerce
     .number({ error: 'a port number; 0 takes any free one' })
     .int()
     .min(0)
     .max(PORT_MAX)
-    .default(9400),
+    .optional(),
+  TESSERA_DRAIN_MS: z.coerce
+    .number({ error: 'milliseconds' })
+    .int()
+    .min(0)
+    .max(DRAIN_MS)
+    .default(DRAIN_MS),
   TESSERA_LOG_LEVEL: z
     .enum(LOG_LEVELS, { error: `one of ${LOG_LEVELS.join(', ')}` })
     .default('info'),
@@ -38,9 +46,12 @@ const Env = z.object({
 export interface AgentEnv {
   readonly url: URL;
   readonly token: string;
-  /** Folder of the spool and of scratch files. */
+  /** Folder of the spool and of scratch files; by default one of each token's own. */
   readonly data: string;
-  readonly healthPort: number;
+  /** Null: 9400, or any free port when that is taken. */
+  readonly healthPort: number | null;
+  /** How long a drained agent lets its job run on. */
+  readonly drainMs: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly engines: readonly (typeof ENGINE_NAMES)[number][];
 }
@@ -63,13 +74,15 @@ export function readEnv(
     return { ok: false, faults };
   }
   const env = parsed.data;
+  const { agentId } = parseAgentToken(env.TESSERA_AGENT_TOKEN)!;
   return {
     ok: true,
     env: {
       url: env.TESSERA_URL,
       token: env.TESSERA_AGENT_TOKEN,
-      data: env.TESSERA_DATA,
-      healthPort: env.TESSERA_HEALTH_PORT,
+      data: env.TESSERA_DATA ?? join('.tessera', 'agents', agentId),
+      healthPort: env.TESSERA_HEALTH_PORT ?? null,
+      drainMs: env.TESSERA_DRAIN_MS,
       logLevel: env.TESSERA_LOG_LEVEL,
       engines: [...new Set(env.TESSERA_ENGINES)],
     },

@@ -18,7 +18,7 @@ function fleetOf(engines: readonly Engine[], clock = new TestClock()) {
 function context(): RunContext {
   const { signal } = new AbortController();
   const ignore = () => {};
-  return { signal, directory: '/tmp', onProgress: ignore, onPreview: ignore, onText: ignore };
+  return { signal, directory: 'scratch', onProgress: ignore, onPreview: ignore, onText: ignore };
 }
 
 it('announces the engines that answer, and leaves out those that are away', async () => {

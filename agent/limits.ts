@@ -35,6 +35,10 @@ export const DISCOVER_MS_MAX = 10 * SECOND_MS;
 export const ANSWER_BYTES_MAX = 1024 * KIB;
 /** Wall clock this far ahead of the monotonic one means that the machine slept. */
 export const SLEEP_MS_MIN = 5 * SECOND_MS;
+/** Copies of one signal arrive within this time; a later one is a second wish. */
+export const SAME_SIGNAL_MS = 250;
+/** What is open at the end is closed within this time, or left to the system. */
+export const CLOSE_MS_MAX = 5 * SECOND_MS;
 /** A goodbye waits no longer for its answer. */
 export const GOODBYE_MS_MAX = 1000;
 /** Spans that one turn of the session may act on; more would be a loop without end. */

@@ -125,8 +125,32 @@ it('leaves at once on the second signal', async () => {
   await logged('job.start');
   child?.kill('SIGINT');
   await logged('session.drain');
-  child?.kill('SIGINT');
+  const again = setInterval(() => child?.kill('SIGINT'), 50);
   expect(await exit).toBe(1);
+  clearInterval(again);
+});
+
+it('takes copies of one signal as one', async () => {
+  const exit = launch({ TESSERA_DRAIN_MS: '0' });
+  await idle();
+  server.model.submit({ ...IMAGE_SPEC, width: 2048, height: 2048, steps: 150 });
+  server.wake();
+  await logged('job.start');
+  for (let copy = 0; copy < 3; copy++) child?.kill('SIGTERM');
+  expect(await exit).toBe(0);
+  expect(output).toContain('"op":"job.return"');
+});
+
+it('does not touch the folder of an agent that runs', async () => {
+  const first = launch();
+  await idle();
+  const running = child;
+  await mkdir(join(data, 'scratch', 'in-use'), { recursive: true });
+  expect(await launch()).toBe(1);
+  expect(output).toContain('another agent uses this folder');
+  expect(await readdir(join(data, 'scratch'))).toEqual(['in-use']);
+  running?.kill('SIGTERM');
+  expect(await first).toBe(0);
 });
 
 it('gives its job up when it was stopped for longer than its lease, and tells nobody', async () => {

@@ -10,6 +10,7 @@ import { createClock } from './clock.ts';
 import { EdgeClient } from './edge-client.ts';
 import { openEngines } from './engines/registry.ts';
 import type { AgentEnv } from './env.ts';
+import { lockData } from './data-lock.ts';
 import { readEnv } from './env.ts';
 import { Fleet } from './fleet.ts';
 import { askGpu } from './gpu.ts';
@@ -17,12 +18,14 @@ import type { HealthSource } from './health.ts';
 import { serveHealth } from './health.ts';
 import type { Log } from './log.ts';
 import { createLog } from './log.ts';
+import { CLOSE_MS_MAX, SAME_SIGNAL_MS } from './limits.ts';
 import { Metrics } from './metrics.ts';
 import type { Exit } from './run.ts';
 import { AgentLoop } from './run.ts';
 import { Spool } from './spool.ts';
 import packageJson from '../package.json' with { type: 'json' };
 
+const HEALTH_PORT = 9400;
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 async function main(): Promise<number> {
@@ -41,6 +44,7 @@ async function main(): Promise<number> {
     unauthorized: 'the edge refused TESSERA_AGENT_TOKEN: it is unknown or revoked; make a new one',
     engine_wedged: 'an engine did not stop; start the agent again, and the engine if it is its own',
     fault: 'see agent.fault above',
+    locked: 'see agent.locked above',
     drained: null,
   }[exit.reason];
   log[exit.code === 0 ? 'info' : 'error']('agent.exit', { ...exit, help });
@@ -48,6 +52,20 @@ async function main(): Promise<number> {
 }
 
 async function runAgent(env: AgentEnv, log: Log): Promise<Exit> {
+  const lock = await lockData(resolve(env.data));
+  if (!lock.ok) {
+    const help = 'another agent uses this folder; stop it, or set TESSERA_DATA to another one';
+    log.error('agent.locked', { data: env.data, pid: lock.holder, help });
+    return { code: 1, reason: 'locked' };
+  }
+  try {
+    return await runLocked(env, log);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function runLocked(env: AgentEnv, log: Log): Promise<Exit> {
   const version = packageJson.version;
   const clock = createClock();
   const data = resolve(env.data);
@@ -66,8 +84,8 @@ async function runAgent(env: AgentEnv, log: Log): Promise<Exit> {
   const edge = new EdgeClient({ url: env.url, token: env.token, version });
   const [capabilities, kept] = await Promise.all([fleet.discover(), spool.load()]);
   const parts = { clock, random: Math.random, edge, fleet, spool, log, metrics, version, scratch };
-  const agent = new AgentLoop(parts, { capabilities, kept });
-  const health = await serveHealth(describe(agent, parts), env.healthPort);
+  const agent = new AgentLoop(parts, { capabilities, kept, drainMs: env.drainMs });
+  const health = await openHealth(describe(agent, parts), env.healthPort);
   log.info('agent.start', {
     version,
     pid: process.pid,
@@ -80,8 +98,20 @@ async function runAgent(env: AgentEnv, log: Log): Promise<Exit> {
   const exit = await agent.done;
   agent.stop();
   if (exit.reason === 'drained') await edge.leave(agent.state().sessionId);
-  await Promise.all([health.close(), edge.close(), fleet.close()]);
+  const closed = Promise.all([health.close(), edge.close(), fleet.close()]);
+  // An engine that cannot be ended must not keep the agent from leaving.
+  await Promise.race([closed, new Promise<void>((settle) => clock.after(CLOSE_MS_MAX, settle))]);
   return exit;
+}
+
+/** The usual port, or any free one when several agents share a box; a port asked for must do. */
+async function openHealth(source: HealthSource, port: number | null) {
+  try {
+    return await serveHealth(source, port ?? HEALTH_PORT);
+  } catch (error) {
+    if (port !== null || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    return serveHealth(source, 0);
+  }
 }
 
 function describe(
@@ -119,14 +149,17 @@ function describe(
 }
 
 function onStopWanted(agent: AgentLoop, log: Log): void {
-  let signals = 0;
+  let stopAt: number | null = null;
   const drain = (cause: string) => {
     log.info('agent.stop', { cause });
     agent.drain();
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
-      if (++signals > 1) process.exit(1);
+      // A supervisor, its group and a terminal may each send the same signal: that is one wish.
+      if (stopAt !== null && performance.now() - stopAt > SAME_SIGNAL_MS) process.exit(1);
+      if (stopAt !== null) return;
+      stopAt = performance.now();
       drain(signal);
     });
   }

@@ -39,7 +39,7 @@ export interface AgentParts {
 
 export interface Exit {
   readonly code: number;
-  readonly reason: 'drained' | 'unauthorized' | 'engine_wedged' | 'fault';
+  readonly reason: 'drained' | 'unauthorized' | 'engine_wedged' | 'fault' | 'locked';
 }
 
 export class AgentLoop {
@@ -59,7 +59,7 @@ export class AgentLoop {
 
   constructor(
     parts: AgentParts,
-    start: { capabilities: Capabilities; kept: readonly SpoolEntry[] },
+    start: { capabilities: Capabilities; kept: readonly SpoolEntry[]; drainMs: number },
   ) {
     this.#parts = parts;
     const { promise, resolve } = Promise.withResolvers<Exit>();

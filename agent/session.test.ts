@@ -63,7 +63,14 @@ class Bench {
   constructor(kept: readonly Kept[] = []) {
     const capabilities = { gpu: null, engines: [] };
     const sessionId = '00000000-0000-4000-8000-000000000001';
-    this.state = createSession({ sessionId, version: '1', capabilities, kept, at: this.now });
+    this.state = createSession({
+      sessionId,
+      version: '1',
+      capabilities,
+      kept,
+      drainMs: DRAIN_MS,
+      at: this.now,
+    });
   }
 
   feed(event: Happening): this {

@@ -230,6 +230,8 @@ function onFailure(turn: Turn, call: Call, failure: CallFailure): void {
   const { state } = turn;
   const verdict = judge(failure);
   if (verdict === 'unauthorized') {
+    // A result that is finished may still be delivered, once the token is mended.
+    for (const lease of state.leases) keep(turn, lease);
     state.exited = true;
     turn.actions.push({ do: 'exit', code: 2, reason: 'unauthorized' });
     return;

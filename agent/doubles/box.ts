@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ModelJob } from './edge-model.ts';
 import type { JobSpec } from '#schema/job.ts';
+import { DRAIN_MS } from '#schema/limits.ts';
 import { EdgeClient } from '../edge-client.ts';
 import { Fleet } from '../fleet.ts';
 import { createLog } from '../log.ts';
@@ -81,7 +82,7 @@ export class Box {
     const fleet = new Fleet([this.engine], { log, askGpu: () => Promise.resolve(null), timeout });
     const parts = { clock, random: () => 1, edge, fleet, spool, log, metrics, version, scratch };
     const [capabilities, kept] = await Promise.all([fleet.discover(), spool.load()]);
-    this.agent = new AgentLoop(parts, { capabilities, kept });
+    this.agent = new AgentLoop(parts, { capabilities, kept, drainMs: DRAIN_MS });
     this.agent.start();
   }
 

@@ -4,7 +4,7 @@
  * number that jumps to the next thing to happen. `check` throws when a law of the session breaks.
  */
 import { assert } from '#schema/assert.ts';
-import { LEASE_MS } from '#schema/limits.ts';
+import { DRAIN_MS, LEASE_MS } from '#schema/limits.ts';
 import { createSession, step, wakeAt } from '../session.ts';
 import type { Session, SessionAction } from '../session.ts';
 import type { Answered, Call, Happening, Request } from '../session/state.ts';
@@ -54,7 +54,7 @@ export class World {
     this.#faults = faults;
     const capabilities = { gpu: null, engines: [] };
     const start = { sessionId: SESSION_ID, version: '1', capabilities, kept: [] };
-    this.state = createSession({ ...start, at: this.now });
+    this.state = createSession({ ...start, drainMs: DRAIN_MS, at: this.now });
     this.feed({ type: 'tick' });
   }
 

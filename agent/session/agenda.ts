@@ -91,7 +91,7 @@ function deliverWhileLive(turn: Turn, lease: Lease): void {
 function drainEntries(state: Session): Entry[] {
   const { drain } = state;
   if (!drain) return [];
-  const stopsAt = drainStopsAt(drain);
+  const stopsAt = drainStopsAt(state, drain);
   const leave = (turn: Turn) => {
     for (const lease of turn.state.leases) keep(turn, lease);
     turn.state.exited = true;

@@ -4,7 +4,7 @@
  * These functions change the turn's own copy of the state and add actions. No clock, no IO.
  */
 import type { LeasedJob } from '#schema/agent-protocol.ts';
-import { DRAIN_MS, LEASES_PER_AGENT_MAX, POLL_MS, SPOOL_JOBS_MAX } from '#schema/limits.ts';
+import { LEASES_PER_AGENT_MAX, POLL_MS, SPOOL_JOBS_MAX } from '#schema/limits.ts';
 import { CALL_MS_MAX } from '../limits.ts';
 import type { End, JobOperation, Lease, Request, Session, StopReason, Turn } from './state.ts';
 import { newLease, refOf } from './state.ts';
@@ -210,6 +210,6 @@ export function log(turn: Turn, lease: Lease, [op, fields]: readonly [JobOperati
 }
 
 /** When a drain stops what still runs. */
-export function drainStopsAt(drain: { readonly since: number }): number {
-  return drain.since + DRAIN_MS;
+export function drainStopsAt(state: Session, drain: { readonly since: number }): number {
+  return drain.since + state.drainMs;
 }

@@ -135,6 +135,8 @@ export interface Session {
   readonly sessionId: string;
   readonly version: string;
   capabilities: Capabilities;
+  /** How long a drain lets the running job go on, ms. */
+  readonly drainMs: number;
   heartbeatMs: number;
   pollMs: number;
   registered: boolean;
@@ -279,6 +281,7 @@ export function createSession(start: {
   version: string;
   capabilities: Capabilities;
   kept: readonly Kept[];
+  drainMs: number;
   at: number;
 }): Session {
   const pace = (): Pace => ({ failures: 0, notBefore: start.at });
@@ -286,6 +289,7 @@ export function createSession(start: {
     sessionId: start.sessionId,
     version: start.version,
     capabilities: start.capabilities,
+    drainMs: start.drainMs,
     heartbeatMs: HEARTBEAT_MS,
     pollMs: POLL_MS,
     registered: false,
