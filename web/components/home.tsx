@@ -38,7 +38,7 @@ export function Home() {
               <a href="#studio" className={buttonClass('primary')}>
                 Make a picture
               </a>
-              <a href="/docs" className={buttonClass('quiet')}>
+              <a href="/openapi.json" className={buttonClass('quiet')}>
                 Use the API
               </a>
             </div>

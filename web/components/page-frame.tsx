@@ -14,7 +14,7 @@ export function PageFrame({ children }: { children: ReactNode }) {
           {[
             ['/#models', 'Models'],
             ['/#plans', 'Plans'],
-            ['/docs', 'API'],
+            ['/openapi.json', 'API'],
           ].map(([href, title]) => (
             <a
               key={href}
@@ -31,9 +31,6 @@ export function PageFrame({ children }: { children: ReactNode }) {
         <div className="flex flex-wrap justify-between gap-x-8 gap-y-3 border-t border-line pt-6 text-muted">
           <p>Tessera: one home GPU, a public service.</p>
           <p className="flex flex-wrap gap-x-5">
-            <a className="text-link" href="/docs">
-              API reference
-            </a>
             <a className="text-link" href="/openapi.json">
               OpenAPI
             </a>
