@@ -39,7 +39,10 @@ function install() {
   process.stderr.write('· dependencies… ');
   const npm = process.env.npm_execpath;
   const [command, args] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []];
-  const done = spawnSync(command, [...args, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+  // The build tools are devDependencies: NODE_ENV=production or a setting would leave them out.
+  const all = ['--include=dev', '--include=optional'];
+  const calm = ['--no-audit', '--no-fund', '--loglevel=error'];
+  const done = spawnSync(command, [...args, 'ci', ...all, ...calm], {
     cwd: root,
     env: process.env,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -75,9 +78,12 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 // npm killed outright cannot pass a signal on: its child then has another parent.
 const parent = process.ppid;
 if (process.env.npm_lifecycle_event !== undefined) {
-  setInterval(() => {
-    if (process.ppid !== parent) child.kill('SIGTERM');
-  }, 1000).unref();
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch); // asked once: a second request means "at once"
+    child.kill('SIGTERM');
+  }, 1000);
+  watch.unref();
 }
 child.on('error', (error) => {
   process.stderr.write(`${command}: ${error.message}\n`);

@@ -1,9 +1,9 @@
 /**
- * Completes package-lock.json after `npm install` on a registry that lacks some platforms.
+ * Completes package-lock.json, so that one lock serves every system.
  *
- * npm leaves an optional dependency out of the lock when its registry does not have it (a binary
- * for another system, say), and `npm ci` then refuses that lock. This adds the missing entries,
- * with the exact version their parent names and the system read from the name. Run: npm run lock.
+ * npm leaves optional packages of other systems out of the lock when it cannot see them, and
+ * `npm ci` then refuses that lock there. This adds the missing entries, with the exact version
+ * their parent names and the system read from the name. Run after an install: npm run lock.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

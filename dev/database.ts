@@ -21,13 +21,21 @@ async function main(order: DatabaseOrder): Promise<void> {
     process.send?.({ ready: true });
     return;
   }
-  const postgres = await startPostgres({ ...order, print: say, log: say });
-  let stopping = false;
-  void postgres.exited.then(() => process.exit(stopping ? 0 : 1));
-  process.once('SIGTERM', () => {
-    stopping = true;
-    void postgres.stop();
+  const stop = new AbortController();
+  // Repeated requests mean the same: the launcher's, then the leash's when it is gone.
+  process.on('SIGTERM', () => stop.abort());
+  const postgres = await startPostgres({
+    ...order,
+    print: say,
+    log: say,
+    signal: stop.signal,
+  }).catch((error: unknown) => {
+    if (stop.signal.aborted) process.exit(0);
+    throw error;
   });
+  void postgres.exited.then(() => process.exit(stop.signal.aborted ? 0 : 1));
+  if (stop.signal.aborted) return postgres.stop();
+  stop.signal.addEventListener('abort', () => void postgres.stop());
   await startBridge(order.bridgePort, { host: '127.0.0.1', port: postgres.port });
   process.send?.({ ready: true, url: postgres.url });
 }

@@ -68,7 +68,7 @@ async function deploy(): Promise<void> {
   if (missing.length > 0 || databaseUrl === undefined) {
     throw new Refusal(`Nothing was deployed. Still missing:\n  - ${missing.join('\n  - ')}`);
   }
-  await step(say, 'site', buildSite);
+  await step(say, 'site', () => buildSite());
   await step(say, 'migrations', async () => void (await migrateDatabase(databaseUrl)));
   await run(['deploy']);
   await step(say, 'health', () => checkHealth(publicUrl));

@@ -3,8 +3,9 @@
  *
  * Runs the bundle that `wrangler deploy` would upload with Miniflare, configured by wrangler.toml:
  * no proxy in front and no line per request, so four times the requests of `wrangler dev`.
- * Durable Objects and R2 persist in the state folder. When workerd dies, this process ends non-zero and the launcher starts both
- * again. Crons fire here by the clock, since nothing else does locally.
+ * Durable Objects and R2 persist in the state folder. When workerd dies, this process ends
+ * non-zero and the launcher starts both again. Crons fire here by the clock, since nothing else
+ * does locally.
  */
 import { readdirSync } from 'node:fs';
 import { extname, join } from 'node:path';
@@ -71,7 +72,10 @@ async function main(order: EdgeOrder): Promise<void> {
       workers: [worker],
     }),
   );
-  process.once('SIGTERM', () => void miniflare.dispose().finally(() => process.exit(0)));
+  let disposing: Promise<void> | undefined;
+  process.on('SIGTERM', () => {
+    disposing ??= miniflare.dispose().finally(() => process.exit(0));
+  });
   await miniflare.ready;
   process.send?.({ ready: true });
   runCrons(miniflare, workerOptions.cronTriggers ?? []);

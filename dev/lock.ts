@@ -5,10 +5,10 @@
  * It also lists the process groups of the holder's parts: what survived a SIGKILL of everything
  * above it (workerd, an engine) is killed before the next start.
  */
-import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readJson, writeJson } from './disk.ts';
+import { findProcess, listGroup } from './process-table.ts';
 import { Refusal } from './progress.ts';
 
 type Held = { pid: number; startedAt: string; groups: { pid: number; startedAt: string }[] };
@@ -23,9 +23,7 @@ export type Lock = {
 export function takeLock(data: string): Lock {
   const file = join(data, 'launcher.lock');
   const held = readJson(file) as Held | undefined;
-  const alive =
-    held !== undefined && held.startedAt !== '' && tellStart(held.pid) === held.startedAt;
-  if (alive && held.pid !== process.pid) {
+  if (held !== undefined && isAlive(held, file)) {
     throw new Refusal(
       `Another launcher (process ${held.pid}) runs on ${data}. ` +
         'Stop it with Ctrl-C there, or choose another folder with --data DIR.',
@@ -43,28 +41,35 @@ export function takeLock(data: string): Lock {
   };
 }
 
-/** When a process began, as ps tells it; empty when there is none. */
+/** What names this process for ever; empty when the system does not tell. */
 function tellStart(pid: number): string {
-  const found = spawnSync('ps', ['-o', 'lstart=', '-p', String(pid)], {
-    encoding: 'utf8',
-    env: { ...process.env, LC_ALL: 'C' },
-  });
-  return found.status === 0 ? found.stdout.trim() : '';
+  const found = findProcess(pid);
+  return typeof found === 'string' ? '' : found.startedAt;
+}
+
+/** Whether the holder of a lock still runs; refuses when that cannot be known. */
+function isAlive(held: Held, file: string): boolean {
+  if (held.pid === process.pid) return false;
+  const found = findProcess(held.pid);
+  if (found === 'gone') return false;
+  if (found === 'unknown' || held.startedAt === '') {
+    throw new Refusal(
+      `Process ${held.pid} may be a launcher that runs on these data; the system does not tell. ` +
+        `When it is none, delete ${file}.`,
+    );
+  }
+  return found.startedAt === held.startedAt;
 }
 
 /** Kills what is left of a part's group, unless its id now names someone else's process. */
 function killGroup(pid: number, startedAt: string): void {
-  const leader = tellStart(pid);
-  if (leader !== '' && leader !== startedAt) return;
-  const members = spawnSync('ps', ['-eo', 'pid=,pgid=,args='], { encoding: 'utf8' }).stdout ?? '';
-  const ours = members
-    .split('\n')
-    .map((line) => /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line))
-    .filter((found) => found !== null && Number(found[2]) === pid)
-    .filter((found) => /node|workerd/.test(found?.[3] ?? ''));
-  for (const found of ours) {
+  const leader = findProcess(pid);
+  if (leader === 'unknown') return;
+  if (leader !== 'gone' && leader.startedAt !== startedAt) return;
+  for (const member of listGroup(pid)) {
+    if (!/node|workerd/.test(member.args)) continue;
     try {
-      process.kill(Number(found?.[1]), 'SIGKILL');
+      process.kill(member.pid, 'SIGKILL');
     } catch {
       // it ended meanwhile
     }

@@ -15,6 +15,7 @@ const LOCK = 7_377_370; // any constant of our own: names the migration lock
 export async function migrateDatabase(databaseUrl: string): Promise<boolean> {
   if (!existsSync(join(MIGRATIONS, 'meta', '_journal.json'))) return false;
   const client = new pg.Client({ connectionString: databaseUrl });
+  client.on('error', () => {}); // a server that dies fails the query
   await client.connect();
   try {
     await client.query('select pg_advisory_lock($1)', [LOCK]);

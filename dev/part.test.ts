@@ -1,9 +1,9 @@
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Part } from './part.ts';
+import { findProcess } from './process-table.ts';
 
 let logDir: string;
 let lines: string[];
@@ -35,8 +35,7 @@ function make(script: string, stopMs = 5000): Part {
 
 /** Alive and no zombie: a test machine may have nobody who reaps orphans at once. */
 function isRunning(pid: unknown): boolean {
-  const found = spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' });
-  return found.status === 0 && !found.stdout.trim().startsWith('Z');
+  return findProcess(Number(pid)) !== 'gone';
 }
 
 describe('a part', () => {

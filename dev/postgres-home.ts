@@ -14,6 +14,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -21,7 +22,7 @@ import {
   symlinkSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { Refusal, type Say } from './progress.ts';
 
 /** The user to run as; empty when we are not root and simply run as ourselves. */
@@ -56,8 +57,26 @@ export function preparePostgresHome(dataDir: string, print: Say): PostgresHome {
 
 /** Deletes the data of an earlier start, wherever preparePostgresHome put it. */
 export function removePostgresData(dataDir: string): void {
+  removeHalfMade(resolve(dataDir));
   rmSync(resolve(dataDir), { recursive: true, force: true });
   if (process.getuid?.() === 0) rmSync(spareOf(resolve(dataDir)), { recursive: true, force: true });
+}
+
+const HALF_MADE = '.making-';
+
+/** Where this process makes new data, beside their place. */
+export function nameHalfMade(dataDir: string): string {
+  return `${dataDir}${HALF_MADE}${process.pid}`;
+}
+
+/** Deletes what starts that were killed while making these data left beside them. */
+export function removeHalfMade(dataDir: string): void {
+  const folder = dirname(dataDir);
+  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+    if (!name.startsWith(`${basename(dataDir)}${HALF_MADE}`)) continue;
+    // An initdb that outlived its start may still write: it fails when its folder is gone.
+    rmSync(join(folder, name), { recursive: true, force: true, maxRetries: 5 });
+  }
 }
 
 function findNative(): string {

