@@ -3,18 +3,9 @@ import type { StreamBody } from '#schema/agent-protocol.ts';
 import type { ErrorCode } from '#schema/error.ts';
 import { BACKOFF_MS_MIN } from '#schema/limits.ts';
 import { Bell, TestClock } from './doubles/clock.ts';
+import { GRANT } from './doubles/spec.ts';
 import { TEXT_BATCH_MS, TEXT_FLUSH_MS_MAX } from './limits.ts';
 import { createTextStream } from './text-stream.ts';
-
-const GRANT = {
-  jobId: 'job_01000000000000000000000001_main',
-  fencingToken: 3,
-  attempt: 1,
-  leaseMs: 1000,
-  expiresAt: 0,
-  runMsMax: 1000,
-  uploadTicket: 'ticket',
-};
 
 function bench(refusals: (ErrorCode | 'hang' | 'gap' | null)[] = []) {
   const clock = new TestClock();

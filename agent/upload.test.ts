@@ -5,21 +5,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { UploadAnswer } from '#schema/agent-protocol.ts';
 import { THUMBNAIL_BYTES_MAX } from '#schema/limits.ts';
+import { GRANT } from './doubles/spec.ts';
 import type { Upload } from './edge-client.ts';
 import type { Output } from './engines/engine.ts';
 import { UPLOADS_MAX } from './limits.ts';
 import type { UploadTask } from './upload.ts';
 import { digestFile, uploadOutputs } from './upload.ts';
 
-const GRANT = {
-  jobId: 'job_01000000000000000000000001_main',
-  fencingToken: 3,
-  attempt: 1,
-  leaseMs: 1000,
-  expiresAt: 0,
-  runMsMax: 1000,
-  uploadTicket: 'ticket',
-};
 const UNREACHABLE = { reason: 'unreachable', retryAfterMs: null, detail: '' } as const;
 
 let directory: string;

@@ -1,15 +1,12 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Progress } from '#schema/api.ts';
+import { readdir, readFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { EngineBench } from './doubles/bench.ts';
 import type { MusicSpec } from '#schema/job.ts';
 import { decodeWav, durationOf, loudnessOf } from './audio.ts';
 import { readMood } from './composer/prompt.ts';
 import { STYLES } from './composer/style.ts';
 import { compose } from './composer/score.ts';
 import { createComposer } from './composer.ts';
-import type { RunContext, RunResult } from './engine.ts';
 
 const SPEC: MusicSpec = {
   type: 'music',
@@ -21,33 +18,9 @@ const SPEC: MusicSpec = {
   format: 'wav',
 };
 
-const engine = createComposer();
-let directory = '';
-let progress: Progress[] = [];
-
-function contextOf(signal: AbortSignal, onStep?: (step: number) => void): RunContext {
-  return {
-    signal,
-    directory,
-    onProgress: (event) => {
-      progress.push(event);
-      onStep?.(event.step ?? 0);
-    },
-    onPreview: () => expect.unreachable('music has no preview'),
-    onText: () => expect.unreachable('music is no text'),
-  };
-}
-
-function run(changes: Partial<MusicSpec> = {}): Promise<RunResult> {
-  return engine.run({ ...SPEC, ...changes }, contextOf(new AbortController().signal));
-}
-
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'composer-'));
-  progress = [];
-});
-afterEach(() => rm(directory, { recursive: true }));
-afterAll(() => engine.close());
+const bench = new EngineBench(createComposer(), SPEC);
+const { engine } = bench;
+const run = bench.run.bind(bench);
 
 describe('scores', () => {
   const styles = Object.keys(STYLES).flatMap((style) =>
@@ -139,8 +112,8 @@ describe('music', () => {
 
   it('reports seconds while it renders', async () => {
     await run();
-    expect(progress.map((event) => event.step)).toEqual([0, 1, 2, 3, 4, 5]);
-    expect(progress.at(-1)?.fraction).toBe(1);
+    expect(bench.progress.map((event) => event.step)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(bench.progress.at(-1)?.fraction).toBe(1);
   });
 });
 
@@ -151,12 +124,15 @@ describe('ends', () => {
     const onStep = (step: number): void => {
       if (step === 2) controller.abort(reason);
     };
-    const running = engine.run({ ...SPEC, duration_s: 240 }, contextOf(controller.signal, onStep));
+    const running = engine.run(
+      { ...SPEC, duration_s: 240 },
+      bench.contextOf(controller.signal, onStep),
+    );
     await expect(running).rejects.toBe(reason);
-    const seen = progress.length;
-    expect(await readdir(directory)).toEqual([]);
+    const seen = bench.progress.length;
+    expect(await readdir(bench.directory)).toEqual([]);
     await run();
-    expect(progress.slice(seen).every((event) => event.steps === 5)).toBe(true);
+    expect(bench.progress.slice(seen).every((event) => event.steps === 5)).toBe(true);
   });
 
   it.each([

@@ -1,12 +1,9 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Progress } from '#schema/api.ts';
+import { readdir, readFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { EngineBench } from './doubles/bench.ts';
 import type { SpeechSpec } from '#schema/job.ts';
 import { findModel } from '#schema/model.ts';
 import { decodeWav, durationOf, loudnessOf } from './audio.ts';
-import type { RunContext, RunResult } from './engine.ts';
 import { toAscii, toPieces } from './flite/text.ts';
 import { createFlite, FLITE_VOICES } from './flite.ts';
 
@@ -20,33 +17,9 @@ const SPEC: SpeechSpec = {
   format: 'wav',
 };
 
-const engine = createFlite();
-let directory = '';
-let progress: Progress[] = [];
-
-function contextOf(signal: AbortSignal, onStep?: (step: number) => void): RunContext {
-  return {
-    signal,
-    directory,
-    onProgress: (event) => {
-      progress.push(event);
-      onStep?.(event.step ?? 0);
-    },
-    onPreview: () => expect.unreachable('speech has no preview'),
-    onText: () => expect.unreachable('speech is no text'),
-  };
-}
-
-function run(changes: Partial<SpeechSpec> = {}): Promise<RunResult> {
-  return engine.run({ ...SPEC, ...changes }, contextOf(new AbortController().signal));
-}
-
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'flite-'));
-  progress = [];
-});
-afterEach(() => rm(directory, { recursive: true }));
-afterAll(() => engine.close());
+const bench = new EngineBench(createFlite(), SPEC);
+const { engine } = bench;
+const run = bench.run.bind(bench);
 
 describe('speech', () => {
   it('is there when its package is', async () => {
@@ -66,7 +39,7 @@ describe('speech', () => {
     expect(usage.audioS).toBe(outputs[0]!.durationS);
     expect(durationOf(sound)).toBeGreaterThan(0.5);
     expect(loudnessOf(sound)).toBeGreaterThan(0.03);
-    expect(await readdir(directory)).toEqual(['0.wav']);
+    expect(await readdir(bench.directory)).toEqual(['0.wav']);
   });
 
   it('speaks the same bytes twice', async () => {
@@ -90,8 +63,8 @@ describe('speech', () => {
 
   it('reports each sentence', async () => {
     await run({ input: 'One is here. Two is there. Three is gone.' });
-    expect(progress.map((event) => event.step)).toEqual([0, 1, 2, 3]);
-    expect(progress.at(-1)).toEqual({ fraction: 1, stage: 'running', step: 3, steps: 3 });
+    expect(bench.progress.map((event) => event.step)).toEqual([0, 1, 2, 3]);
+    expect(bench.progress.at(-1)).toEqual({ fraction: 1, stage: 'running', step: 3, steps: 3 });
   });
 });
 
@@ -103,13 +76,13 @@ describe('ends', () => {
     const onStep = (step: number): void => {
       if (step === 2) controller.abort(reason);
     };
-    const running = engine.run({ ...SPEC, input }, contextOf(controller.signal, onStep));
+    const running = engine.run({ ...SPEC, input }, bench.contextOf(controller.signal, onStep));
     await expect(running).rejects.toBe(reason);
-    const seen = progress.length;
+    const seen = bench.progress.length;
     expect(engine.resident()).toEqual([]);
     await run();
-    expect(progress.slice(seen).every((event) => event.steps === 1)).toBe(true);
-    expect(await readdir(directory)).not.toContain('0.ogg');
+    expect(bench.progress.slice(seen).every((event) => event.steps === 1)).toBe(true);
+    expect(await readdir(bench.directory)).not.toContain('0.ogg');
   });
 
   it.each([

@@ -1,15 +1,12 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readdir, readFile } from 'node:fs/promises';
 import sharp from 'sharp';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Progress } from '#schema/api.ts';
+import { describe, expect, it } from 'vitest';
+import { EngineBench } from './doubles/bench.ts';
 import { Preview } from '#schema/event.ts';
 import type { ImageSpec } from '#schema/job.ts';
 import { THUMBNAIL_BYTES_MAX, THUMBNAIL_SIDE_PX } from '#schema/limits.ts';
 import { EngineError } from './engine.ts';
-import type { RunContext, RunResult } from './engine.ts';
 import { begin, finish, step } from './painter/picture.ts';
 import { SCENES } from './painter/prompt.ts';
 import { createPainter } from './painter.ts';
@@ -32,41 +29,15 @@ const SPEC: ImageSpec = {
   upscale: 1,
 };
 
-const engine = createPainter();
-let directory = '';
-let progress: Progress[] = [];
-let previews: Preview[] = [];
-
-function contextOf(signal: AbortSignal, onStep?: (step: number) => void): RunContext {
-  return {
-    signal,
-    directory,
-    onProgress: (event) => {
-      progress.push(event);
-      onStep?.(event.step ?? 0);
-    },
-    onPreview: (preview) => previews.push(preview),
-    onText: () => expect.unreachable('a painter writes no text'),
-  };
-}
-
-function run(changes: Partial<ImageSpec> = {}): Promise<RunResult> {
-  return engine.run({ ...SPEC, ...changes }, contextOf(new AbortController().signal));
-}
+const bench = new EngineBench(createPainter(), SPEC);
+const { engine } = bench;
+const run = bench.run.bind(bench);
 
 async function hashOf(changes: Partial<ImageSpec> = {}): Promise<string> {
   const { outputs } = await run(changes);
   const { data } = await sharp(outputs[0]!.path).raw().toBuffer({ resolveWithObject: true });
   return createHash('sha256').update(data).digest('hex');
 }
-
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'painter-'));
-  progress = [];
-  previews = [];
-});
-afterEach(() => rm(directory, { recursive: true }));
-afterAll(() => engine.close());
 
 describe('pictures', () => {
   it('is there wherever its image library is', async () => {
@@ -77,7 +48,7 @@ describe('pictures', () => {
   it('paints the same picture for the same prompt, seed, size and steps', async () => {
     const again = createPainter();
     const first = await hashOf();
-    const result = await again.run(SPEC, contextOf(new AbortController().signal));
+    const result = await again.run(SPEC, bench.contextOf(new AbortController().signal));
     await again.close();
     const { data } = await sharp(result.outputs[0]!.path)
       .raw()
@@ -136,21 +107,21 @@ describe('pictures', () => {
 describe('progress', () => {
   it('counts every step once, upwards, to the end', async () => {
     await run({ steps: 5 });
-    expect(progress.map((event) => event.step)).toEqual([0, 1, 2, 3, 4, 5]);
-    expect(progress.at(-1)).toEqual({ fraction: 1, stage: 'running', step: 5, steps: 5 });
+    expect(bench.progress.map((event) => event.step)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(bench.progress.at(-1)).toEqual({ fraction: 1, stage: 'running', step: 5, steps: 5 });
   });
 
   it('counts the steps of several pictures together once', async () => {
     const { usage } = await run({ count: 2, steps: 4 });
-    expect(progress.at(-1)?.step).toBe(4);
-    expect(progress.every((event) => event.steps === 4)).toBe(true);
+    expect(bench.progress.at(-1)?.step).toBe(4);
+    expect(bench.progress.every((event) => event.steps === 4)).toBe(true);
     expect(usage).toEqual({ steps: 4 });
   });
 
   it('sends small previews of a longer job', async () => {
     await run({ width: 512, height: 512, steps: 30 });
-    expect(previews.length).toBeGreaterThan(0);
-    for (const preview of previews) {
+    expect(bench.previews.length).toBeGreaterThan(0);
+    for (const preview of bench.previews) {
       expect(Preview.safeParse(preview).success).toBe(true);
       const { format, width } = await sharp(Buffer.from(preview.data, 'base64')).metadata();
       expect([format, width]).toEqual(['webp', THUMBNAIL_SIDE_PX]);
@@ -166,19 +137,19 @@ describe('ends', () => {
       if (at === 2) controller.abort(reason);
     };
     const spec = { ...SPEC, width: 256, height: 256, steps: 150 };
-    await expect(engine.run(spec, contextOf(controller.signal, onStep))).rejects.toBe(reason);
-    const seen = progress.length;
+    await expect(engine.run(spec, bench.contextOf(controller.signal, onStep))).rejects.toBe(reason);
+    const seen = bench.progress.length;
     expect(engine.resident()).toEqual([]);
     await run({ steps: 1 });
-    expect(progress.slice(seen).every((event) => event.steps === 1)).toBe(true);
+    expect(bench.progress.slice(seen).every((event) => event.steps === 1)).toBe(true);
     expect(seen).toBeLessThan(10);
   });
 
   it('does not begin when it is aborted already', async () => {
     const reason = new Error('gone');
-    const running = engine.run(SPEC, contextOf(AbortSignal.abort(reason)));
+    const running = engine.run(SPEC, bench.contextOf(AbortSignal.abort(reason)));
     await expect(running).rejects.toBe(reason);
-    expect([progress, await readdir(directory)]).toEqual([[], []]);
+    expect([bench.progress, await readdir(bench.directory)]).toEqual([[], []]);
   });
 
   it('tells whether it is loaded', async () => {

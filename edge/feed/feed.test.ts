@@ -2,7 +2,7 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'c
 import { describe, expect, it } from 'vitest';
 import { FEED_READERS_MAX } from '#schema/limits.ts';
 import type { JobRecord } from '#schema/record.ts';
-import { makeJobId } from '../io/id.ts';
+import { asCreated } from '../account/order.ts';
 import { bindings, eventually, newOrder, stubOf } from '../test/world.ts';
 import { EventReader, textOf } from '../test/events.ts';
 
@@ -11,21 +11,9 @@ const ENDED = { status: 'completed', finishedAt: 3, settledMillitokens: 250 } as
 
 function newRecord(more: Partial<JobRecord> = {}): JobRecord {
   return {
-    ...newOrder('main', 'acc_x'),
-    id: makeJobId('main', Date.now()),
+    ...asCreated(newOrder('main', 'acc_x')).record,
     status: 'queued',
-    sequence: 1,
-    attempt: 0,
-    agentId: null,
     queuedAt: 1,
-    startedAt: null,
-    finishedAt: null,
-    cancelRequestedAt: null,
-    settledMillitokens: null,
-    artifacts: [],
-    usage: {},
-    timings: null,
-    error: null,
     ...more,
   };
 }

@@ -78,6 +78,7 @@ function withoutParameters(error: unknown): unknown {
   return new Error(`query failed: ${error.query.slice(0, QUERY_CHARS_MAX)}`, { cause });
 }
 
+/** Ends a client's socket, which the driver keeps to itself: its types do not name it. */
 function cut(client: PoolClient): void {
   const { connection } = client as unknown as {
     connection?: { stream?: { destroy?: () => void } };

@@ -2,7 +2,7 @@
 import { createMiddleware } from 'hono/factory';
 import type { Hook } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import type { AppEnv, Principal } from '../env.ts';
+import type { AppEnv, Env, Principal } from '../env.ts';
 import { authenticate, isAdmin, readAgentToken, readApiKey } from '../services/authenticate.ts';
 import type { AgentCaller, Credential } from '../services/authenticate.ts';
 import { toAccessWire } from './error.ts';
@@ -33,7 +33,9 @@ export const authenticated = createMiddleware<PrincipalEnv>(async (c, next) => {
   const credential = await readApiKey(c.req.header('authorization'));
   if (!credential) refuse({ code: 'unauthorized' });
   c.set('credential', credential);
-  await verify(c, credential);
+  const principal = await verify(c.get('env'), credential);
+  c.set('principal', principal);
+  showRate(c, principal);
   await next();
 });
 
@@ -64,14 +66,13 @@ export function showRate(c: Context, { rate }: Principal): void {
 export const onInvalid: Hook<unknown, AppEnv, string, Promise<void>> = async (result, c) => {
   if (result.success) return;
   const { credential, principal } = c.var as Partial<KeyedEnv['Variables']>;
-  if (credential && !principal) await verify(c as unknown as Context<PrincipalEnv>, credential);
+  if (credential && !principal) showRate(c, await verify(c.get('env'), credential));
   if (result.target === 'param') refuse({ code: 'not_found' });
   refuse(toInvalidWire(result.error, (result as { data?: unknown }).data));
 };
 
-async function verify(c: Context<PrincipalEnv>, credential: Credential): Promise<void> {
-  const access = await authenticate(c.get('env'), credential);
+async function verify(env: Env, credential: Credential): Promise<Principal> {
+  const access = await authenticate(env, credential);
   if (!access.ok) refuse(toAccessWire(access.error));
-  c.set('principal', access.value);
-  showRate(c, access.value);
+  return access.value;
 }

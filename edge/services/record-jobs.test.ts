@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { RECORD_BATCH_MAX } from '#schema/limits.ts';
 import type { JobRecord } from '#schema/record.ts';
 import { artifact, audit, job, ledgerEntry, usage } from '#schema/tables/index.ts';
+import { asCreated } from '../account/order.ts';
 import { parseEnv } from '../env.ts';
 import { openDb } from '../io/db.ts';
 import { makeAccountId, makeJobId } from '../io/id.ts';
@@ -14,22 +15,12 @@ const env = parseEnv(bindings);
 const NOW = Date.UTC(2026, 10, 22, 12);
 
 function newRecord(more: Partial<JobRecord> = {}): JobRecord {
+  const id = makeJobId('main', NOW);
+  const order = { id, createdAt: NOW, heldMillitokens: 1000 };
   return {
-    ...newOrder('main', makeAccountId(NOW), { createdAt: NOW, heldMillitokens: 1000 }),
-    id: makeJobId('main', NOW),
+    ...asCreated(newOrder('main', makeAccountId(NOW), order)).record,
     status: 'queued',
-    sequence: 1,
-    attempt: 0,
-    agentId: null,
     queuedAt: NOW,
-    startedAt: null,
-    finishedAt: null,
-    cancelRequestedAt: null,
-    settledMillitokens: null,
-    artifacts: [],
-    usage: {},
-    timings: null,
-    error: null,
     ...more,
   };
 }
