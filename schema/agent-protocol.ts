@@ -22,7 +22,9 @@ import { JobSpec } from './job.ts';
 import {
   AGENT_MODELS_MAX,
   ARTIFACTS_MAX,
+  BATCH_MAX,
   ENGINE_ERROR_CHARS_MAX,
+  JOB_RUN_MS_MAX,
   LEASES_PER_AGENT_MAX,
   NAME_CHARS_MAX,
   POLL_MS,
@@ -53,6 +55,8 @@ export const Capabilities = z.object({
         engine: z.string().max(NAME_CHARS_MAX),
         version: z.string().max(200),
         models: Models,
+        /** Like jobs it runs together in one execution; 1 where it cannot. */
+        batchMax: z.int().min(1).max(BATCH_MAX).default(1),
       }),
     )
     .max(20),
@@ -99,6 +103,8 @@ export type LeasedJob = z.infer<typeof LeasedJob>;
 const Ask = z.object({
   /** Models loaded now, in the order of what they would cost to use. */
   resident: Models,
+  /** Until its GPU should be free, by its own estimate; above 0 it asks ahead. */
+  busyMs: z.int().min(0).max(JOB_RUN_MS_MAX).default(0),
 });
 
 export const AcquireBody = Ask.extend({
@@ -111,6 +117,11 @@ export const AcquireBody = Ask.extend({
 export type AcquireBody = z.infer<typeof AcquireBody>;
 export const AcquireAnswer = z.object({
   job: LeasedJob.nullable(),
+  /** Like jobs to run together with `job`; each has its own lease and ends by itself. */
+  batch: z
+    .array(LeasedJob)
+    .max(BATCH_MAX - 1)
+    .default([]),
   /** Take no more jobs; finish or return what runs, then leave. */
   drain: z.boolean(),
 });

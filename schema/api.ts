@@ -6,7 +6,13 @@ import { z } from 'zod';
 import { ContentType, Sha256 } from './artifact.ts';
 import { ErrorCode } from './error.ts';
 import { AccountId, AgentId, ApiKeyId, JobId } from './id.ts';
-import { IDEMPOTENCY_KEY_CHARS_MAX, NAME_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX } from './limits.ts';
+import {
+  IDEMPOTENCY_KEY_CHARS_MAX,
+  JOBS_PER_BATCH_MAX,
+  NAME_CHARS_MAX,
+  PAGE_DEFAULT,
+  PAGE_MAX,
+} from './limits.ts';
 import { JobStatus } from './job.ts';
 import { JobType, ModelId } from './model.ts';
 import { PlanId, Tier } from './plan.ts';
@@ -40,7 +46,7 @@ export const ArtifactView = z
   .meta({ id: 'Artifact' });
 export type ArtifactView = z.infer<typeof ArtifactView>;
 
-/** When a waiting job is expected to start: a range, both ends inclusive. */
+/** When a waiting job is expected to start: a range that holds in four of five cases. */
 export const StartEstimate = z
   .object({ earliest_at: Time, latest_at: Time })
   .meta({ id: 'StartEstimate' });
@@ -50,6 +56,11 @@ export const QueueView = z
   .object({
     position: z.int().meta({ description: 'Place in its tier, from 1.' }),
     ahead: z.record(Tier, z.int()).meta({ description: 'Jobs that go first, by tier.' }),
+    ahead_s: z.record(Tier, z.int()).meta({ description: 'GPU seconds that they take, by tier.' }),
+    model_state: z.enum(['resident', 'loading', 'cold']).meta({
+      description: 'Whether a GPU has its model in memory, is loading it, or has to.',
+    }),
+    agents: z.int().meta({ description: 'GPU boxes online that can run it.' }),
     reason: z.string().meta({ description: 'Why it waits, in one sentence.' }),
     estimate: StartEstimate.nullable(),
   })
@@ -101,6 +112,39 @@ export const QuoteView = z
   })
   .meta({ id: 'Quote' });
 export type QuoteView = z.infer<typeof QuoteView>;
+
+/** Body of `POST /v1/jobs/batch`. A job that does not parse is refused alone, so none is parsed here. */
+export const JobBatch = z
+  .strictObject({
+    jobs: z
+      .array(z.unknown().meta({ allOf: [{ $ref: '#/components/schemas/JobRequest' }] }))
+      .min(1)
+      .max(JOBS_PER_BATCH_MAX),
+  })
+  .meta({ id: 'JobBatch' });
+export type JobBatch = z.infer<typeof JobBatch>;
+
+/** What became of each job of a batch, in their order. */
+export const JobBatchView = z
+  .object({
+    jobs: z.array(
+      z.union([
+        z.object({ job: JobView }),
+        z.object({
+          error: z.object({
+            code: ErrorCode,
+            message: z.string(),
+            details: z.record(z.string(), z.unknown()).optional(),
+            retry_after_s: z.int().optional().meta({
+              description: 'As `Retry-After` of the same error for a single job.',
+            }),
+          }),
+        }),
+      ]),
+    ),
+  })
+  .meta({ id: 'JobBatchResult' });
+export type JobBatchView = z.infer<typeof JobBatchView>;
 
 export const CancelView = z
   .object({ result: z.enum(['cancelled', 'cancel_requested', 'already_finished']) })

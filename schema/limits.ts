@@ -21,6 +21,8 @@ export const PREFER_WAIT_S_MAX = 60;
 export const IDEMPOTENCY_MS = 24 * HOUR_MS;
 /** A key is a header value that we store: a UUID with room for a prefix. */
 export const IDEMPOTENCY_KEY_CHARS_MAX = 255;
+/** Jobs of one `POST /v1/jobs/batch`; each is admitted by itself. */
+export const JOBS_PER_BATCH_MAX = 100;
 /** Rows of one page of a list. */
 export const PAGE_MAX = 100;
 export const PAGE_DEFAULT = 20;
@@ -72,6 +74,12 @@ export const QUEUE_DEPTH_ACCOUNT_MAX = 1000;
 export const QUEUE_DEPTH_TIER_MAX = 100_000;
 /** Waiting jobs of a pool in all; the index of one stays under 400 bytes of memory. */
 export const QUEUE_DEPTH_TOTAL_MAX = 150_000;
+/** Bytes of all orders that a pool keeps on disk: an object has 10 GB. */
+export const QUEUE_BYTES_MAX = 2 * 1024 * MIB;
+/** Orders kept in memory beside the index, so that a job done soon is never read back. */
+export const BODIES_CACHED_BYTES_MAX = 8 * MIB;
+/** Ended jobs in memory that only Postgres lacks; while it is away for long, more go to disk. */
+export const ENDED_IN_MEMORY_MAX = 2000;
 /** Agents that one pool knows. */
 export const AGENTS_MAX = 1000;
 /** Executions of one job before it fails for good. */
@@ -79,8 +87,34 @@ export const ATTEMPTS_MAX = 3;
 
 /** Times a job may be handed back without counting an attempt; then each counts. */
 export const RETURNS_MAX = 20;
-/** How often the affinity for a loaded model may pass over the same waiting head. */
-export const BYPASS_MAX = 4;
+/** GPU time that one agent may spend on others before a tier's head: this many of its loads, */
+export const BYPASS_LOADS = 26;
+/** within these bounds, */
+export const BYPASS_MS_MIN = 2 * MINUTE_MS;
+export const BYPASS_MS_MAX = 15 * MINUTE_MS;
+/** or, where that is more, this share of the time that the head has waited. */
+export const BYPASS_AGE_SHARE = 0.1;
+/** How often a younger model may be loaded before the same waiting one. */
+export const SKIPS_MAX = 2;
+/** Share of a pool's GPU time that overdue jobs of lower tiers may take out of turn, */
+export const ESCAPE_SHARE = 0.1;
+/** and how much of it is saved up at most, per GPU. */
+export const ESCAPE_BURST_MS = 5 * MINUTE_MS;
+/** When a tier's head is overdue. The highest tiers never are: nothing steady goes before them. */
+export const ESCAPE_AFTER_MS = {
+  admin: Infinity,
+  pro: Infinity,
+  starter: 5 * MINUTE_MS,
+  free: 15 * MINUTE_MS,
+} as const;
+/** A model's demand of so long ago counts half. */
+export const DEMAND_HALF_LIFE_MS = 30 * MINUTE_MS;
+/** Models, and agents of a model, of which figures are learned. */
+export const FIGURES_MAX = 1000;
+/** Longest wait that is foreseen; a longer one is told as this. */
+export const FORESEEN_MS_MAX = 7 * DAY_MS;
+/** What a pool has learned and what it owes its queue's heads reach the disk this often. */
+export const MEMORY_WRITE_MS = 30 * SECOND_MS;
 /** An agent silent for longer is offline. */
 export const AGENT_ONLINE_MS = 75 * SECOND_MS;
 /** Jobs are still accepted for an agent that was heard of this lately. */
@@ -105,8 +139,10 @@ export const POLL_MS = 25 * SECOND_MS;
 export const POLL_MARGIN_MS = 2 * SECOND_MS;
 /** A job that runs longer has hung: video of 10 s on a slow card needs 30 min. */
 export const JOB_RUN_MS_MAX = 45 * MINUTE_MS;
-/** Leases one agent may hold: the running one and a prefetched one. */
-export const LEASES_PER_AGENT_MAX = 2;
+/** Like jobs that a batch-capable engine runs together. */
+export const BATCH_MAX = 8;
+/** Leases one agent may hold: a running batch, the next one, and results still to be delivered. */
+export const LEASES_PER_AGENT_MAX = 32;
 /** A drained agent may finish what it runs for this long, then returns it. */
 export const DRAIN_MS = 30 * SECOND_MS;
 
@@ -147,6 +183,14 @@ export const BACKOFF_MS_MAX = MINUTE_MS;
 export const RECORD_BATCH_MAX = 200;
 /** Bytes of the jobs of one write to Postgres; an object has 128 MB for all it does. */
 export const RECORD_BATCH_BYTES_MAX = 4 * MIB;
+/** Time between two rounds of a busy line of deliveries: what gathers meanwhile goes together. */
+export const DELIVERY_ROUND_MS = SECOND_MS;
+/** The same for settlements: until one arrives, its job counts as open and its hold is held. */
+export const SETTLEMENT_ROUND_MS = 250;
+/** While jobs wait, calls to a pool gather this long for one commit: no GPU is idle then. */
+export const COMMIT_GATHER_MS = 2;
+/** Rounds that may follow one another at once, so that a quiet pool delivers without delay. */
+export const DELIVERY_ROUNDS_BURST = 6;
 /** Accounts or feeds that a pool calls at once. */
 export const DELIVERIES_MAX = 8;
 /** A delivery that takes longer is tried again. */
@@ -155,6 +199,8 @@ export const DELIVERY_MS_MAX = 10 * SECOND_MS;
 export const DELIVERY_CHECK_MS = 30 * SECOND_MS;
 /** An account looks after a confirmed job this often; its settlement comes without that. */
 export const RECONCILE_MS = 30 * MINUTE_MS;
+/** A first offer of a job that arrives later may be of one that ended meanwhile. */
+export const OFFER_MS_MAX = 15 * SECOND_MS;
 /** Open jobs an account looks after at once. */
 export const RECONCILE_BATCH_MAX = 50;
 /** Call to Postgres; longer means it is away. */
@@ -170,6 +216,9 @@ export const LOG_LINE_BYTES_MAX = 8 * KIB;
 /** Undelivered results an agent keeps on disk. */
 export const SPOOL_JOBS_MAX = 20;
 
+assert(BYPASS_MS_MIN < BYPASS_MS_MAX, 'a head waits within bounds');
+assert(ESCAPE_AFTER_MS.starter < ESCAPE_AFTER_MS.free, 'the lower tier waits longer');
+assert(BATCH_MAX * 2 <= LEASES_PER_AGENT_MAX, 'a batch runs while another is delivered');
 assert(HEARTBEAT_MS * 3 <= LEASE_MS, 'two lost heartbeats keep a lease');
 assert(LEASE_WRITE_MS < LEASE_MS, 'an unwritten extension is shorter than a lease');
 assert(POLL_MS < HEARTBEAT_MS, 'a waiting agent is heard of within a heartbeat');

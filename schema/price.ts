@@ -7,6 +7,7 @@
 import { assert } from './assert.ts';
 import type { JobSpec } from './job.ts';
 import { findModel } from './model.ts';
+import type { Model } from './model.ts';
 import type { Usage } from './usage.ts';
 
 const IMAGE_PX = 1024 * 1024;
@@ -43,6 +44,28 @@ function basePrice(spec: JobSpec, defaultSteps: number): number {
       return (spec.input.length / 1000) * SPEECH_MILLITOKENS_PER_1000_CHARS;
     case 'music':
       return (spec.duration_s / 60) * MUSIC_MILLITOKENS_PER_MINUTE;
+    case 'transcription':
+      return TRANSCRIPTION_MILLITOKENS;
+  }
+}
+
+/** Price of the job that the catalog's time of service is of: the model's defaults, once. */
+export function standardMillitokens(model: Model): number {
+  return Math.max(1, (standardPrice(model) * model.factorMillis) / 1000);
+}
+
+function standardPrice({ type, width, height, durationS, maxTokens }: Model): number {
+  switch (type) {
+    case 'image':
+      return (1000 * width * height) / IMAGE_PX;
+    case 'video':
+      return (VIDEO_MILLITOKENS * width * height * durationS) / VIDEO_PX_S;
+    case 'text':
+      return maxTokens * TEXT_MILLITOKENS_PER_TOKEN;
+    case 'speech':
+      return SPEECH_MILLITOKENS_PER_1000_CHARS;
+    case 'music':
+      return (durationS / 60) * MUSIC_MILLITOKENS_PER_MINUTE;
     case 'transcription':
       return TRANSCRIPTION_MILLITOKENS;
   }

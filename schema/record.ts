@@ -53,7 +53,12 @@ export interface JobRecord extends JobOrder {
 /** Where a waiting job stands, computed when asked. */
 export interface JobWaiting {
   readonly position: number;
+  /** Jobs that go first, and the GPU time they take, by tier. */
   readonly ahead: Readonly<Record<Tier, number>>;
+  readonly aheadMs: Readonly<Record<Tier, number>>;
+  readonly modelState: 'resident' | 'loading' | 'cold';
+  /** Agents online that can run it. */
+  readonly agents: number;
   readonly reason: string;
   readonly earliestStartAt: number | null;
   readonly latestStartAt: number | null;

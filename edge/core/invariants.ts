@@ -5,6 +5,8 @@
 import { isTerminal } from '#schema/job.ts';
 import { ATTEMPTS_MAX, LEASES_PER_AGENT_MAX } from '#schema/limits.ts';
 import { TIERS } from '#schema/plan.ts';
+import { isBefore } from './line.ts';
+import type { Line } from './line.ts';
 import type { LiveEntry, QueueState } from './state.ts';
 
 /** Broken rules in words; empty when all hold. Walks the whole state: not for production. */
@@ -23,13 +25,16 @@ export function violations(state: QueueState): string[] {
     if (entry.status === 'queued') waiting += 1;
   }
   for (const [account, count] of open) {
-    rule(state.openByAccount.get(account) === count, `${account}: open jobs are counted`);
+    rule(state.accounts.get(account)?.open === count, `${account}: open jobs are counted`);
   }
-  rule(open.size === state.openByAccount.size, 'only accounts with open jobs are counted');
+  rule(open.size === state.accounts.size, 'only accounts with open jobs are counted');
   let queued = 0;
   for (const tier of TIERS) {
     let size = 0;
-    for (const places of state.waiting[tier].values()) size += places.size;
+    for (const line of state.waiting[tier].values()) {
+      size += line.size;
+      checkLine(line, rule);
+    }
     rule(size === state.waitingCount[tier], `${tier}: waiting jobs are counted`);
     queued += size;
   }
@@ -53,7 +58,16 @@ function checkEntry(
   rule(state.running.has(entry.id) === running, `${entry.id}: listed exactly while running`);
   rule(entry.attempt >= 0 && entry.attempt <= ATTEMPTS_MAX, `${entry.id}: attempts are bounded`);
   rule(entry.fencingToken >= entry.attempt, `${entry.id}: a token per attempt`);
-  rule(state.idByPlace.get(entry.place) === entry.id, `${entry.id}: its place names it`);
   const agent = entry.lease && state.agents.get(entry.lease.agentId);
   rule(!agent || agent.leases.has(entry.id), `${entry.id}: its holder knows`);
+}
+
+function checkLine(line: Line, rule: (holds: boolean, what: string) => void): void {
+  let before: LiveEntry | null = null;
+  for (const entry of line) {
+    rule(entry.status === 'queued', `${entry.id}: only queued jobs wait`);
+    rule(entry.model === line.model, `${entry.id}: waits in its model's line`);
+    rule(!before || isBefore(before, entry), `${entry.id}: a line is in fair order`);
+    before = entry;
+  }
 }

@@ -7,7 +7,8 @@ import { violations } from './invariants.ts';
 import { nextTickAt } from './lease.ts';
 import { decide } from './queue.ts';
 import type { Caller } from './queue.ts';
-import { emptyState, evolve } from './state.ts';
+import { evolve } from './evolve.ts';
+import { emptyState } from './state.ts';
 
 function poolWithAgent() {
   const pool = new TestPool();
@@ -102,7 +103,10 @@ describe('leases', () => {
 
   it('are given again under a new token when their answer was lost', () => {
     const { pool, agent, lease, entry } = running();
-    pool.run({ kind: 'acquire', caller: agent, resident: [], holding: [] }, START + 1000);
+    pool.run(
+      { kind: 'acquire', caller: agent, resident: [], holding: [], busyMs: 0 },
+      START + 1000,
+    );
     expect(entry.fencingToken).toBe(lease.fencingToken + 1);
     expect(entry.attempt).toBe(1);
   });
@@ -231,7 +235,7 @@ describe('cancel', () => {
   it('ends a lease whose grant was never heard of', () => {
     const { pool, agent, lease, entry } = running();
     pool.run({ kind: 'cancel', jobId: lease.jobId });
-    pool.run({ kind: 'acquire', caller: agent, resident: [], holding: [] });
+    pool.run({ kind: 'acquire', caller: agent, resident: [], holding: [], busyMs: 0 });
     expect(entry.status).toBe('cancelled');
   });
 });
@@ -311,7 +315,7 @@ describe('any sequence of commands', () => {
             );
           } else if (what === 'acquire') {
             if (heard) pool.acquire(caller, now, ['sdxl']);
-            else pool.run({ kind: 'acquire', caller, resident: [], holding: [] }, now);
+            else pool.run({ kind: 'acquire', caller, resident: [], holding: [], busyMs: 0 }, now);
           } else if (what === 'cancel') pool.run({ kind: 'cancel', jobId: jobId(job) }, now);
           else if (what === 'tick') pool.run({ kind: 'tick' }, now);
           else if (what === 'forget') pool.run({ kind: 'forget', jobId: jobId(job) }, now);

@@ -12,11 +12,15 @@ import { ATTEMPTS_MAX, LEASES_PER_AGENT_MAX, RETURNS_MAX } from '#schema/limits.
 import { settleMillitokens } from '#schema/price.ts';
 import type { JobOrder } from '#schema/record.ts';
 import type { Timings, Usage } from '#schema/usage.ts';
-import { choose } from './dispatch.ts';
+import { batchOf, choose } from './dispatch.ts';
+import { fairTags } from './fair.ts';
+import { lookAhead } from './forecast.ts';
+import { willHold } from './holder.ts';
 import { heldBy, lapsed, mayExtend, newLease, overdue } from './lease.ts';
 import { fail, ok } from './result.ts';
 import type { Result } from './result.ts';
 import type { AgentEntry, Change, LiveEntry, QueueState } from './state.ts';
+import { placeOf } from './wait.ts';
 
 /** The agent session that a command speaks for. */
 export interface Caller {
@@ -49,6 +53,8 @@ export type Command =
       readonly kind: 'acquire';
       readonly caller: Caller;
       readonly resident: readonly string[];
+      /** Until its GPU should be free. */
+      readonly busyMs: number;
       readonly holding: readonly LeaseRef[];
     }
   | {
@@ -110,7 +116,16 @@ function enqueue(
   if (state.jobs.has(order.id)) {
     return command.cancelled ? cancel(state, now, order.id) : NOTHING;
   }
-  const enqueued: Change = { kind: 'job_enqueued', order, place: state.nextPlace, at: now };
+  const tags = fairTags(state, order, now);
+  const { foreseenMs } = lookAhead(state, now, placeOf(state, order, now));
+  const enqueued: Change = {
+    kind: 'job_enqueued',
+    order,
+    place: state.nextPlace,
+    ...tags,
+    foreseenMs,
+    at: now,
+  };
   return command.cancelled ? [enqueued, cancelled(order.id, now)] : [enqueued];
 }
 
@@ -131,7 +146,7 @@ function tick(state: QueueState, now: number): readonly Change[] {
 function giveUpAttempt(entry: LiveEntry, now: number): Change {
   if (entry.cancelRequestedAt !== null) return cancelled(entry.id, now);
   if (entry.attempt >= ATTEMPTS_MAX) return failed(entry.id, 'attempts_exhausted', now);
-  return { kind: 'job_requeued', jobId: entry.id, attempt: entry.attempt, at: now };
+  return requeue(entry, { attempt: entry.attempt, failedBy: null }, now);
 }
 
 /**
@@ -174,21 +189,48 @@ function acquire(
   if (!agent) return fail({ reason: 'not_registered' });
   const changes: Change[] = [{ kind: 'agent_seen', agentId: agent.id, resident, at: now }];
   const unheard = unheardLeases(state, agent, holding);
-  const again = unheard.find((entry) => entry.cancelRequestedAt === null);
+  const again: LiveEntry[] = [];
   for (const entry of unheard) {
     if (entry.cancelRequestedAt !== null) changes.push(cancelled(entry.id, now));
+    else if (agent.models.has(entry.model)) again.push(entry);
+    else changes.push(requeue(entry, { attempt: entry.attempt - 1, failedBy: null }, now));
   }
-  if (again) {
-    changes.push(grant(again, { caller, attempt: again.attempt, bypassedJobId: null }, now));
+  if (again.length > 0) {
+    // What was granted as one batch is given as one again.
+    for (const entry of again) changes.push(grantAgain(entry, caller, now));
   } else if (!agent.draining && agent.leases.size < LEASES_PER_AGENT_MAX) {
-    const choice = choose(state, { models: agent.models, resident });
-    if (choice) {
-      const attempt = choice.entry.attempt + 1;
-      const bypassedJobId = choice.bypassed?.id ?? null;
-      changes.push(grant(choice.entry, { caller, attempt, bypassedJobId }, now));
-    }
+    changes.push(...grantNext(state, now, command));
   }
   return ok(changes);
+}
+
+/** The grant of the next job, with those that run as one batch with it. */
+function grantNext(
+  state: QueueState,
+  now: number,
+  command: Extract<Command, { kind: 'acquire' }>,
+): Change[] {
+  const { caller, busyMs } = command;
+  const agent = state.agents.get(caller.agentId)!;
+  const resident = willHold(state, agent, command.resident);
+  const choice = choose(state, { agent, resident }, now);
+  if (!choice) return [];
+  // What is asked ahead, or taken out of turn, is one job.
+  const isAlone = busyMs > 0 || choice.turn.escapeMs > 0;
+  const entries = isAlone ? [choice.entry] : batchOf(state, agent, choice.entry);
+  const startAt = now + busyMs;
+  const serviceMs = (choice.expectedMs - choice.loadMs) * entries.length;
+  return entries.map((entry, index) => ({
+    kind: 'job_granted',
+    jobId: entry.id,
+    lease: newLease(caller.agentId, caller.sessionId, now),
+    fencingToken: entry.fencingToken + 1,
+    attempt: entry.attempt + 1,
+    expectedStartAt: Math.round(startAt + choice.loadMs),
+    expectedEndAt: Math.round(startAt + choice.loadMs + serviceMs),
+    turn: index === 0 ? choice.turn : null,
+    at: now,
+  }));
 }
 
 /** Leases whose grant never reached the agent: their answers were lost. */
@@ -206,19 +248,18 @@ function isFor(ref: LeaseRef, entry: LiveEntry): boolean {
   return ref.jobId === entry.id && ref.fencingToken === entry.fencingToken;
 }
 
-function grant(
-  entry: LiveEntry,
-  to: { caller: Caller; attempt: number; bypassedJobId: string | null },
-  now: number,
-): Change {
+/** The same attempt under a new token: whoever has the older one may not write any more. */
+function grantAgain(entry: LiveEntry, caller: Caller, now: number): Change {
   return {
     kind: 'job_granted',
     jobId: entry.id,
-    lease: newLease(to.caller.agentId, to.caller.sessionId, now),
+    lease: newLease(caller.agentId, caller.sessionId, now),
     fencingToken: entry.fencingToken + 1,
-    attempt: to.attempt,
+    attempt: entry.attempt,
+    expectedStartAt: now,
+    expectedEndAt: entry.expectedEndAt ?? now,
+    turn: null,
     at: now,
-    bypassedJobId: to.bypassedJobId,
   };
 }
 
@@ -260,15 +301,18 @@ function endAttempt(
       return ok([end(entry, command, { status: 'completed', at: now })]);
     case 'fail': {
       const again = command.retryable && entry.attempt < ATTEMPTS_MAX;
+      const { attempt } = entry;
       return ok([
         again
-          ? requeue(entry, entry.attempt, now)
+          ? requeue(entry, { attempt, failedBy: caller.agentId }, now)
           : end(entry, command, { status: 'failed', at: now }),
       ]);
     }
     case 'return': {
       const returns = entry.fencingToken - entry.attempt;
-      if (returns < RETURNS_MAX) return ok([requeue(entry, entry.attempt - 1, now)]);
+      if (returns < RETURNS_MAX) {
+        return ok([requeue(entry, { attempt: entry.attempt - 1, failedBy: null }, now)]);
+      }
       return ok([giveUpAttempt(entry, now)]);
     }
   }
@@ -280,8 +324,12 @@ function endedUnder(state: QueueState, lease: LeaseRef): boolean {
   return entry?.fencingToken === lease.fencingToken && isTerminal(entry.status);
 }
 
-function requeue(entry: LiveEntry, attempt: number, now: number): Change {
-  return { kind: 'job_requeued', jobId: entry.id, attempt, at: now };
+function requeue(
+  entry: LiveEntry,
+  to: { attempt: number; failedBy: string | null },
+  now: number,
+): Change {
+  return { kind: 'job_requeued', jobId: entry.id, ...to, at: now };
 }
 
 function end(

@@ -1,20 +1,21 @@
 /**
- * What can be said of a job before it runs: whether the pool takes it, how many go first, why
- * it waits and when it should start. Costs O(models waiting), never O(jobs).
+ * What is said of a job before it runs: whether the pool takes it, how many go first, why it
+ * waits and when it should start. Nobody is left to wait for what cannot come: a job that no
+ * agent can run, or none in time, is refused when it is submitted.
  */
 import {
-  AGENT_ONLINE_MS,
-  AGENT_RECENT_MS,
   QUEUE_DEPTH_ACCOUNT_MAX,
   QUEUE_DEPTH_TIER_MAX,
   QUEUE_DEPTH_TOTAL_MAX,
 } from '#schema/limits.ts';
-import { findModel } from '#schema/model.ts';
 import { TIERS } from '#schema/plan.ts';
-import type { Tier } from '#schema/plan.ts';
 import type { JobOrder, JobWaiting } from '#schema/record.ts';
+import { fairTags } from './fair.ts';
+import { lookAhead, rangeOf } from './forecast.ts';
+import type { Outlook, Place } from './forecast.ts';
+import { isOnline, isRecent } from './online.ts';
 import { waitingTotal } from './state.ts';
-import type { AgentEntry, QueueState } from './state.ts';
+import type { QueueState } from './state.ts';
 
 /** Why a pool takes no such job now. */
 export type EnqueueRefusal =
@@ -31,54 +32,45 @@ export type EnqueueRefusal =
       readonly retryAfterMs: number;
     };
 
-/** A job that is not in the queue yet, or is. */
-export interface Place {
-  readonly accountId: string;
-  readonly tier: Tier;
-  readonly model: string;
-  /** Its place, or Infinity for the end of its tier. */
-  readonly place: number;
-}
+/** Nobody is told to come back sooner, nor later than this while no start is foreseen. */
+const RETRY_MS_MIN = 1000;
+const RETRY_MS_BLIND = 60_000;
 
-/** The place a job would get that is not in the queue yet. */
-export function atTheEnd(order: JobOrder): Place & { readonly deadlineAt: number | null } {
-  const { accountId, tier, deadlineAt } = order;
-  return { accountId, tier, deadlineAt, model: order.spec.model, place: Infinity };
-}
-
-/** Service time until an agent's own figures are learned. */
-const SERVICE_MS = 15_000;
-
-/** Whether an agent was heard of within AGENT_ONLINE_MS. */
-export function isOnline(agent: AgentEntry, now: number): boolean {
-  return !agent.revoked && agent.lastSeenAt !== null && now - agent.lastSeenAt < AGENT_ONLINE_MS;
+/** The place that a job would get which is not in the queue yet. */
+export function placeOf(state: QueueState, order: JobOrder, now: number): Place {
+  const { accountId, tier, deadlineAt, heldMillitokens: millitokens } = order;
+  const { tag } = fairTags(state, order, now);
+  return {
+    accountId,
+    tier,
+    deadlineAt,
+    millitokens,
+    tag,
+    model: order.spec.model,
+    place: Infinity,
+  };
 }
 
 /** Why the pool takes no such job now, or null when it does. */
-export function refuse(
-  state: QueueState,
-  now: number,
-  job: Place & { readonly deadlineAt: number | null },
-): EnqueueRefusal | null {
-  const waiting = describeWait(state, now, job);
-  const retryAfterMs = Math.max(1000, (waiting.earliestStartAt ?? now + 60_000) - now);
-  const scope = fullScope(state, job);
-  if (scope) return { reason: 'queue_full', ...scope, retryAfterMs };
-  if (agentsFor(state, job.model, now - AGENT_RECENT_MS).length === 0) {
+export function refuse(state: QueueState, now: number, job: Place): EnqueueRefusal | null {
+  const full = fullScope(state, job);
+  if (!full && !hasRecentAgent(state, job.model, now)) {
     return { reason: 'no_agent', model: job.model, online: onlineModels(state, now) };
   }
-  const start = waiting.earliestStartAt;
-  if (job.deadlineAt !== null && start !== null && start > job.deadlineAt) {
-    return { reason: 'deadline_unreachable', earliestStartAt: start, retryAfterMs };
-  }
-  return null;
+  if (!full && job.deadlineAt === null) return null;
+  const start = rangeAt(state, lookAhead(state, now, job), now);
+  const earliestStartAt = start?.earliestAt ?? now + RETRY_MS_BLIND;
+  const retryAfterMs = Math.max(RETRY_MS_MIN, earliestStartAt - now);
+  if (full) return { reason: 'queue_full', ...full, retryAfterMs };
+  if (!start || job.deadlineAt === null || earliestStartAt <= job.deadlineAt) return null;
+  return { reason: 'deadline_unreachable', earliestStartAt, retryAfterMs };
 }
 
 function fullScope(
   state: QueueState,
   job: Place,
 ): { scope: 'account' | 'tier' | 'total'; limit: number } | null {
-  if ((state.openByAccount.get(job.accountId) ?? 0) >= QUEUE_DEPTH_ACCOUNT_MAX) {
+  if ((state.accounts.get(job.accountId)?.open ?? 0) >= QUEUE_DEPTH_ACCOUNT_MAX) {
     return { scope: 'account', limit: QUEUE_DEPTH_ACCOUNT_MAX };
   }
   if (state.waitingCount[job.tier] >= QUEUE_DEPTH_TIER_MAX) {
@@ -92,60 +84,32 @@ function fullScope(
 
 /** Where a job stands, or would. */
 export function describeWait(state: QueueState, now: number, job: Place): JobWaiting {
-  const ahead: Record<Tier, number> = { admin: 0, pro: 0, starter: 0, free: 0 };
-  let aheadMs = 0;
-  for (const tier of TIERS) {
-    for (const [model, places] of state.waiting[tier]) {
-      const count = tier === job.tier ? places.countBelow(job.place) : places.size;
-      ahead[tier] += count;
-      aheadMs += count * serviceMs(model);
-    }
-    if (tier === job.tier) break;
-  }
-  const agents = agentsFor(state, job.model, now - AGENT_ONLINE_MS);
-  const estimate = agents.length === 0 ? null : estimateStart(state, agents, { job, aheadMs, now });
+  const outlook = lookAhead(state, now, job);
+  const start = rangeAt(state, outlook, now);
+  const { ahead, aheadMs, agents, modelState } = outlook;
   return {
     position: ahead[job.tier] + 1,
     ahead,
-    reason: reasonToWait(job, ahead, agents),
-    earliestStartAt: estimate?.earliestAt ?? null,
-    latestStartAt: estimate?.latestAt ?? null,
+    aheadMs,
+    modelState,
+    agents: agents.length,
+    reason: reasonToWait(job, outlook),
+    earliestStartAt: start?.earliestAt ?? null,
+    latestStartAt: start?.latestAt ?? null,
   };
 }
 
-function estimateStart(
+function rangeAt(
   state: QueueState,
-  agents: readonly AgentEntry[],
-  work: { job: Place; aheadMs: number; now: number },
-): { earliestAt: number; latestAt: number } {
-  let busyMs = Infinity;
-  for (const agent of agents) busyMs = Math.min(busyMs, remainingMs(state, agent, work.now));
-  const hot = agents.some((agent) => agent.resident.includes(work.job.model));
-  const loadMs = hot ? 0 : (findModel(work.job.model)?.loadMs ?? 0);
-  const expectedMs = busyMs + work.aheadMs / agents.length;
-  return {
-    earliestAt: Math.round(work.now + expectedMs / 2),
-    latestAt: Math.round(work.now + expectedMs * 2 + loadMs),
-  };
+  { foreseenMs }: Outlook,
+  now: number,
+): { earliestAt: number; latestAt: number } | null {
+  if (foreseenMs === null) return null;
+  const { leastMs, mostMs } = rangeOf(state.errors, foreseenMs);
+  return { earliestAt: now + leastMs, latestAt: now + mostMs };
 }
 
-/** Until the agent should be through with what it runs. */
-function remainingMs(state: QueueState, agent: AgentEntry, now: number): number {
-  let ms = 0;
-  for (const id of agent.leases) {
-    const entry = state.jobs.get(id);
-    if (!entry) continue;
-    const age = now - (entry.startedAt ?? now);
-    ms += Math.max(serviceMs(entry.model) - age, serviceMs(entry.model) / 10);
-  }
-  return ms;
-}
-
-function reasonToWait(
-  job: Place,
-  ahead: Readonly<Record<Tier, number>>,
-  agents: readonly AgentEntry[],
-): string {
+function reasonToWait(job: Place, { ahead, agents, modelState }: Outlook): string {
   if (agents.length === 0) {
     return `No GPU that can run ${job.model} is online; the job starts when one returns.`;
   }
@@ -157,22 +121,18 @@ function reasonToWait(
     if (own > 0) parts.push(`${own} that came earlier`);
     return `Jobs that go first: ${parts.join(' and ')}.`;
   }
-  const idle = agents.some((agent) => agent.leases.size === 0);
-  return idle ? 'It is next and starts at once.' : 'It is next; the GPU is busy with another job.';
+  const isIdle = agents.some((agent) => agent.leases.size === 0);
+  if (modelState === 'loading') return `It is next; a GPU is loading ${job.model}.`;
+  if (!isIdle) return 'It is next; the GPU is busy with another job.';
+  if (modelState === 'cold') return `It is next; ${job.model} has to be loaded first.`;
+  return 'It is next and starts at once.';
 }
 
-function serviceMs(model: string): number {
-  return findModel(model)?.serviceMs ?? SERVICE_MS;
-}
-
-/** Agents that have the model and were heard of after `since`. */
-function agentsFor(state: QueueState, model: string, since: number): AgentEntry[] {
-  const found: AgentEntry[] = [];
+function hasRecentAgent(state: QueueState, model: string, now: number): boolean {
   for (const agent of state.agents.values()) {
-    if (agent.revoked || agent.draining || agent.lastSeenAt === null) continue;
-    if (agent.lastSeenAt > since && agent.models.has(model)) found.push(agent);
+    if (!agent.draining && agent.models.has(model) && isRecent(agent, now)) return true;
   }
-  return found;
+  return false;
 }
 
 function onlineModels(state: QueueState, now: number): string[] {

@@ -42,16 +42,28 @@ export async function viewJob(live: LiveJob, context: ViewContext): Promise<JobV
 
 /** Where a waiting job stands, for the wire. */
 export function viewQueue(waiting: JobWaiting): QueueView {
-  const { position, ahead, reason, earliestStartAt, latestStartAt } = waiting;
+  const { position, ahead, aheadMs, reason, earliestStartAt, latestStartAt } = waiting;
   return {
     position,
     ahead: { ...ahead },
+    ahead_s: {
+      admin: toSeconds(aheadMs.admin),
+      pro: toSeconds(aheadMs.pro),
+      starter: toSeconds(aheadMs.starter),
+      free: toSeconds(aheadMs.free),
+    },
+    model_state: waiting.modelState,
+    agents: waiting.agents,
     reason,
     estimate:
       earliestStartAt === null || latestStartAt === null
         ? null
         : { earliest_at: toIso(earliestStartAt), latest_at: toIso(latestStartAt) },
   };
+}
+
+function toSeconds(ms: number): number {
+  return Math.round(ms / 1000);
 }
 
 async function viewArtifact(artifact: Artifact, context: ViewContext): Promise<ArtifactView> {

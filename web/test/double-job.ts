@@ -79,6 +79,9 @@ export class DoubleJob {
       queue: {
         position: 2,
         ahead: { admin: 0, pro: 1, starter: 0, free: 0 },
+        ahead_s: { admin: 0, pro: 6, starter: 0, free: 0 },
+        model_state: 'resident',
+        agents: 1,
         reason: 'One job of your own tier arrived earlier and runs first.',
         estimate: { earliest_at: soon(4000), latest_at: soon(9000) },
       },
