@@ -15,6 +15,7 @@ import { onInvalid } from './routes/access.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { agentRoutes } from './routes/agent.ts';
 import { catalogRoutes } from './routes/catalog.ts';
+import { jobBatchRoutes } from './routes/job-batch.ts';
 import { jobEventRoutes } from './routes/job-events.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { mediaRoutes } from './routes/media.ts';
@@ -31,23 +32,28 @@ export const app = new OpenAPIHono<AppEnv>({ defaultHook: onInvalid });
 
 app.use(async (c, next) => {
   c.set('requestId', makeRequestId(Date.now()));
-  c.header('x-request-id', c.get('requestId'));
   const env = parseEnv(c.env);
   c.set('env', env);
   c.set('origin', env.publicUrl ?? new URL(c.req.url).origin);
   await next();
   if (API_PATH.test(c.req.path)) protect(c);
-  c.header('x-request-id', c.get('requestId'));
+  c.res.headers.set('x-request-id', c.get('requestId'));
 });
 
-const limitJson = bodyLimit({
-  maxSize: JSON_BODY_BYTES_MAX,
-  onError: () => refuse({ code: 'body_too_large', details: { limit: JSON_BODY_BYTES_MAX } }),
+/** For bodies of unknown length, which it reads to see. */
+const limitStream = bodyLimit({ maxSize: JSON_BODY_BYTES_MAX, onError: refuseBody });
+app.use(async (c, next) => {
+  const { method, headers } = c.req.raw;
+  if (method === 'GET' || method === 'HEAD' || UPLOAD_PATH.test(c.req.path)) return next();
+  const declared = headers.get('content-length');
+  if (declared === null || headers.has('transfer-encoding')) return limitStream(c, next);
+  if (Number(declared) > JSON_BODY_BYTES_MAX) refuseBody();
+  return next();
 });
-app.use(async (c, next) => (UPLOAD_PATH.test(c.req.path) ? next() : limitJson(c, next)));
 
 app.route('/', catalogRoutes);
 app.route('/', jobRoutes);
+app.route('/', jobBatchRoutes);
 app.route('/', jobEventRoutes);
 app.route('/', mediaRoutes);
 app.route('/', agentRoutes);
@@ -84,8 +90,9 @@ app.onError((error, c) => {
 });
 
 function render(c: Context<AppEnv>, wire: Wire): Response {
-  const { body, status, headers } = toErrorAnswer(wire, c.get('requestId'));
-  return c.json(body, status, headers);
+  const requestId = c.get('requestId');
+  const { body, status, headers } = toErrorAnswer(wire, requestId);
+  return c.json(body, status, { ...headers, 'x-request-id': requestId });
 }
 
 /** A Durable Object that is overloaded or was restarted: the same request may work again. */
@@ -94,18 +101,23 @@ function isAway(error: Error): boolean {
   return retryable === true || overloaded === true;
 }
 
+/** Written to the answer itself: each `c.header` after a handler would copy the whole answer. */
 function protect(c: Context<AppEnv>): void {
   const { headers } = c.res;
-  c.header('x-content-type-options', 'nosniff');
-  c.header('referrer-policy', 'no-referrer');
-  c.header('x-frame-options', 'DENY');
+  headers.set('x-content-type-options', 'nosniff');
+  headers.set('referrer-policy', 'no-referrer');
+  headers.set('x-frame-options', 'DENY');
   if (!headers.has('content-security-policy')) {
-    c.header('content-security-policy', "default-src 'none'; frame-ancestors 'none'");
+    headers.set('content-security-policy', "default-src 'none'; frame-ancestors 'none'");
   }
-  if (!headers.has('cache-control')) c.header('cache-control', 'no-store');
+  if (!headers.has('cache-control')) headers.set('cache-control', 'no-store');
   if (c.get('env').environment === 'production') {
-    c.header('strict-transport-security', 'max-age=31536000; includeSubDomains');
+    headers.set('strict-transport-security', 'max-age=31536000; includeSubDomains');
   }
+}
+
+function refuseBody(): never {
+  refuse({ code: 'body_too_large', details: { limit: JSON_BODY_BYTES_MAX } });
 }
 
 let patterns: { method: string; path: RegExp }[] | null = null;

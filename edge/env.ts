@@ -76,7 +76,7 @@ export interface SubmitInput {
   readonly metadata: Readonly<Record<string, string>>;
   readonly deadlineS: number | null;
   readonly idempotencyKey: string | null;
-  /** SHA-256 of the canonical body, hex. */
+  /** SHA-256 of the canonical body, hex; empty where there is no key to compare it for. */
   readonly bodyHash: string;
   readonly requestId: string;
 }
@@ -85,6 +85,12 @@ export interface SubmitInput {
 export type Submitted =
   | { readonly replayed: false; readonly principal: Principal; readonly job: LiveJob }
   | { readonly replayed: true; readonly principal: Principal; readonly jobId: string };
+
+/** What became of each job of a submit, in their order. */
+export interface SubmittedAll {
+  readonly principal: Principal;
+  readonly jobs: readonly Result<Submitted, AdmissionRefusal>[];
+}
 
 /** What a dry run learns. */
 export interface Quote {
@@ -130,6 +136,11 @@ export interface AccountObject {
   /** Verifies a key and counts one request. */
   authenticate(secretHash: string): Promise<Result<Principal, AccessRefusal>>;
   submit(secretHash: string, input: SubmitInput): Promise<Result<Submitted, AdmissionRefusal>>;
+  /** Several jobs in one go, each admitted by itself; counts as one request. */
+  submitAll(
+    secretHash: string,
+    inputs: readonly SubmitInput[],
+  ): Promise<Result<SubmittedAll, AccessRefusal>>;
   quote(secretHash: string, input: SubmitInput): Promise<Result<Quote, AccessRefusal>>;
   state(
     secretHash: string,
@@ -172,16 +183,22 @@ export interface AgentCredential {
   readonly secretHash: string;
 }
 
+export interface EnqueueOptions {
+  /** Its user already has our word: it is then never refused. */
+  readonly accepted: boolean;
+  /** Its user took it back before it came here. */
+  readonly cancelled: boolean;
+}
+
+/** A job that was taken, as it stands, or why it was not. */
+export type Enqueued = Result<LiveJob, EnqueueRefusal>;
+
 /** One pool: its queue, agents and leases; the truth of every live job. */
 export interface SchedulerObject {
-  /**
-   * Takes a job, once however often it is called. `accepted` says that its user already has
-   * our word: it is then never refused.
-   */
-  enqueue(
-    order: JobOrder,
-    options: { accepted: boolean; cancelled: boolean },
-  ): Promise<Result<LiveJob, EnqueueRefusal>>;
+  /** Takes a job, once however often it is called. */
+  enqueue(order: JobOrder, options: EnqueueOptions): Promise<Enqueued>;
+  /** Takes jobs in one go, each by itself; answers in their order. */
+  enqueueAll(orders: readonly JobOrder[], options: EnqueueOptions): Promise<Enqueued[]>;
   /** Would `enqueue` take it, and when would it start? Changes nothing. */
   preview(order: JobOrder): Promise<Result<JobWaiting, EnqueueRefusal>>;
   /** A job of this account that is live or not yet in the history, or null. */

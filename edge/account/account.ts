@@ -1,24 +1,21 @@
 /**
  * The Account object, one per account: verifies its keys, limits its rate, holds its tokens and
  * accepts its jobs. An accepted job is CREATED: it and its hold are on disk before the answer
- * leaves. Then it is handed to the Scheduler, which takes it once however often it is offered;
- * an alarm offers again what was not confirmed, so no hold outlives its job.
+ * leaves. Then it is handed to the Scheduler (hand-over.ts); an alarm offers again what was not
+ * confirmed, so no hold outlives its job. Submits that come together share a commit and a call.
  * Never: spent + held over the day's limit when a hold is placed; two settlements of one hold.
  */
 import { DurableObject } from 'cloudflare:workers';
 import { assert } from '#schema/assert.ts';
-import { poolOfJob } from '#schema/id.ts';
 import { isTerminal } from '#schema/job.ts';
 import { DELIVERY_CHECK_MS, RECONCILE_MS } from '#schema/limits.ts';
 import { PLANS } from '#schema/plan.ts';
 import type { PlanId } from '#schema/plan.ts';
-import type { JobOrder, JobRecord, LiveJob } from '#schema/record.ts';
+import type { JobOrder, JobRecord } from '#schema/record.ts';
 import { endHold, placeHold, renewalAfter, rollTo, utcDay } from '../core/credit.ts';
 import { gcra, perMinute } from '../core/gcra.ts';
 import { fail, ok } from '../core/result.ts';
 import type { Result } from '../core/result.ts';
-import { backoffMs } from '../core/retry.ts';
-import type { EnqueueRefusal } from '../core/wait.ts';
 import { parseEnv } from '../env.ts';
 import type {
   AccessRefusal,
@@ -32,15 +29,17 @@ import type {
   Settlement,
   SubmitInput,
   Submitted,
+  SubmittedAll,
 } from '../env.ts';
-import { logWarn } from '../io/log.ts';
+import { CommitGroup } from '../io/commit-group.ts';
 import { MirrorQueue } from '../io/mirror-queue.ts';
 import { mirrorAccount } from '../services/mirror-account.ts';
 import type { MirrorRow } from '../services/mirror-account.ts';
+import { HandOvers } from './hand-over.ts';
 import { accountRows } from './mirror.ts';
 import { asCreated, findKey, makeOrder, refuseJob } from './order.ts';
 import { AccountStore } from './store.ts';
-import type { AccountRow, ApiKeyRow, OpenJob } from './store.ts';
+import type { AccountRow, ApiKeyRow, Idempotent } from './store.ts';
 
 /** All of an account that exists. */
 interface Loaded {
@@ -50,23 +49,30 @@ interface Loaded {
   readonly mirror: MirrorQueue<MirrorRow>;
 }
 
-type Handover = Result<LiveJob, EnqueueRefusal>;
+/** What a submit came to before its hand-over. */
+type Admission =
+  | { readonly kind: 'refused'; readonly refusal: AdmissionRefusal }
+  | { readonly kind: 'known'; readonly before: Idempotent }
+  | { readonly kind: 'accepted'; readonly order: JobOrder };
 
 /** One account; see above. */
 export class Account extends DurableObject<Bindings> implements AccountObject {
   readonly #env;
   readonly #store: AccountStore;
-  /** Hand-overs under way, by job id: a repeat of the request waits for the same answer. */
-  readonly #underWay = new Map<string, Promise<Handover>>();
+  readonly #handOvers: HandOvers;
+  readonly #commits: CommitGroup;
+  /** Accepted in the commit that is being made. */
+  #accepted: JobOrder[] = [];
   #loaded: Loaded | null = null;
   #alarmAt: number | null = null;
-  #failures = 0;
   #prunedAt = 0;
 
   constructor(ctx: DurableObjectState, bindings: Bindings) {
     super(ctx, bindings);
     this.#env = parseEnv(bindings);
     this.#store = new AccountStore(ctx.storage);
+    this.#handOvers = new HandOvers(this.#env, this.#store, (at) => this.#wakeBy(at));
+    this.#commits = new CommitGroup(ctx.storage, { afterEach: () => this.#handOver() });
     if (this.#store.exists()) this.#load();
     void ctx.blockConcurrencyWhile(async () => {
       this.#alarmAt = await ctx.storage.getAlarm();
@@ -151,22 +157,84 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
     secretHash: string,
     input: SubmitInput,
   ): Promise<Result<Submitted, AdmissionRefusal>> {
-    const now = Date.now();
-    const admitted = this.#admit(secretHash, now);
-    if (!admitted.ok) return admitted;
-    const principal = admitted.value;
-    const loaded = this.#loaded!;
-    const before = input.idempotencyKey && this.#store.findIdempotent(input.idempotencyKey, now);
-    if (before) return this.#replay(principal, before, input.bodyHash);
-    const refusal = refuseJob(loaded, input, now);
+    const answer = await this.submitAll(secretHash, [input]);
+    return answer.ok ? answer.value.jobs[0]! : answer;
+  }
+
+  async submitAll(
+    secretHash: string,
+    inputs: readonly SubmitInput[],
+  ): Promise<Result<SubmittedAll, AccessRefusal>> {
+    return this.#commits
+      .run(() => {
+        const now = Date.now();
+        const admitted = this.#admit(secretHash, now);
+        if (!admitted.ok) return admitted;
+        const principal = admitted.value;
+        const admissions = inputs.map((input) => this.#admitJob(principal, input, now));
+        return ok({ principal, admissions });
+      })
+      .then(async (admitted) => {
+        if (!admitted.ok) return admitted;
+        const { principal, admissions } = admitted.value;
+        const settled = admissions.map((one, at) => this.#finish(principal, one, inputs[at]!));
+        return ok({ principal, jobs: await Promise.all(settled) });
+      });
+  }
+
+  /** Decides on one job and, when it is accepted, writes it with its hold. */
+  #admitJob(principal: Principal, input: SubmitInput, now: number): Admission {
+    const { idempotencyKey } = input;
+    const before = idempotencyKey && this.#store.findIdempotent(idempotencyKey, now);
+    if (before) return { kind: 'known', before };
+    const refusal = refuseJob(this.#loaded!, input, now);
+    if (refusal) return { kind: 'refused', refusal };
+    return { kind: 'accepted', order: this.#accept(principal, input, now) };
+  }
+
+  /**
+   * Writes the holds of what the commit accepted, all in one row, and offers the jobs, which
+   * leave once that is on disk; `#finish` waits for the answers.
+   */
+  #handOver(): void {
+    const jobs = this.#accepted.map((order) => ({ order, cancelled: false }));
+    this.#accepted = [];
+    if (jobs.length === 0) return;
+    try {
+      this.#store.saveAccount(this.#loaded!.account);
+    } catch (error) {
+      // Jobs without their holds must not reach the disk: nothing of this commit does.
+      this.ctx.abort('the holds could not be written');
+      throw error;
+    }
+    void this.#handOvers.offer(jobs, false);
+  }
+
+  async #finish(
+    principal: Principal,
+    admission: Admission,
+    { bodyHash, idempotencyKey }: SubmitInput,
+  ): Promise<Result<Submitted, AdmissionRefusal>> {
     const { rate } = principal;
-    if (refusal) return fail({ ...refusal, rate });
-    const order = this.#accept(principal, input, now);
-    const handed = await this.#handOver({ order, cancelled: false }, false);
-    if (!handed) return ok({ replayed: false, principal, job: asCreated(order) });
-    if (handed.ok) return ok({ replayed: false, principal, job: handed.value });
-    this.#undo(order, input.idempotencyKey);
-    return fail({ ...handed.error, rate });
+    switch (admission.kind) {
+      case 'refused':
+        return fail({ ...admission.refusal, rate });
+      case 'known': {
+        const { before } = admission;
+        if (before.bodyHash !== bodyHash) return fail({ reason: 'idempotency_conflict', rate });
+        const underWay = await this.#handOvers.outcome(before.jobId);
+        if (underWay && !underWay.ok) return fail({ ...underWay.error, rate });
+        return ok({ replayed: true, principal, jobId: before.jobId });
+      }
+      case 'accepted': {
+        const { order } = admission;
+        const handed = await this.#handOvers.outcome(order.id);
+        if (!handed) return ok({ replayed: false, principal, job: asCreated(order) });
+        if (handed.ok) return ok({ replayed: false, principal, job: handed.value });
+        this.#undo(order, idempotencyKey);
+        return fail({ ...handed.error, rate });
+      }
+    }
   }
 
   async quote(secretHash: string, input: SubmitInput): Promise<Result<Quote, AccessRefusal>> {
@@ -191,11 +259,11 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
   }
 
   async cancelCreated(jobId: string): Promise<CancelResult> {
-    await this.#underWay.get(jobId)?.catch(() => null);
+    await this.#handOvers.outcome(jobId);
     const job = this.#loaded && this.#store.findJob(jobId);
     if (!job) return 'unknown';
     this.#store.markCancelled(jobId);
-    const handed = await this.#handOver({ order: job.order, cancelled: true }, true);
+    const [handed] = await this.#handOvers.offer([{ order: job.order, cancelled: true }], true);
     // Unanswered: the mark is on disk, and the alarm repeats the offer with it.
     if (!handed?.ok) return 'cancel_requested';
     const { status } = handed.value.record;
@@ -204,7 +272,7 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
   }
 
   async settle(settlements: readonly Settlement[]): Promise<readonly string[]> {
-    const taken = settlements.filter(({ jobId }) => !this.#underWay.has(jobId));
+    const taken = settlements.filter(({ jobId }) => !this.#handOvers.isUnderWay(jobId));
     const ids = taken.map(({ jobId }) => jobId);
     const loaded = this.#loaded;
     if (!loaded) return ids;
@@ -233,43 +301,12 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
       this.#prunedAt = now;
       this.#store.deleteOldIdempotent(now);
     }
-    await this.#reconcile(now);
+    await this.#handOvers.reconcile(now);
     await this.#loaded.mirror.drain();
     const checkAt = this.#store.nextCheckAt();
     if (checkAt !== null) this.#wakeBy(checkAt);
     const mirrorAt = this.#loaded.mirror.nextAt();
     if (mirrorAt !== null) this.#wakeBy(mirrorAt);
-  }
-
-  /** Looks after open jobs that are due: what its Scheduler does not know is offered again. */
-  async #reconcile(now: number): Promise<void> {
-    const due = this.#store.dueJobs(now);
-    // Until a look has an answer, the next one is not before this.
-    for (const { order } of due) this.#store.checkLater(order.id, now + DELIVERY_CHECK_MS);
-    const idle = due.filter(({ order }) => !this.#underWay.has(order.id));
-    const byPool = Map.groupBy(idle, ({ order }) => poolOfJob(order.id) ?? '');
-    const unanswered = await Promise.all(
-      [...byPool].map(([pool, jobs]) => this.#reconcilePool(pool, jobs)),
-    );
-    this.#failures = unanswered.includes(true) ? this.#failures + 1 : 0;
-  }
-
-  /** Whether an offer went unanswered. */
-  async #reconcilePool(pool: string, jobs: readonly OpenJob[]): Promise<boolean> {
-    const ids = jobs.map(({ order }) => order.id);
-    let known: readonly string[] = [];
-    try {
-      known = await this.#env.schedulers.getByName(pool).known(ids);
-    } catch (error) {
-      logWarn('job.reconcile', { pool, message: String(error) });
-      return true;
-    }
-    const later = Date.now() + RECONCILE_MS;
-    for (const id of known) this.#store.checkLater(id, later);
-    // A cancel that was not answered is offered again, whether or not the job is known.
-    const again = jobs.filter(({ order, cancelled }) => cancelled || !known.includes(order.id));
-    const handed = await Promise.all(again.map((job) => this.#handOver(job, true)));
-    return handed.includes(null);
   }
 
   /** Verifies a key and counts one request. */
@@ -295,24 +332,25 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
     return ok({ accountId: account.id, apiKeyId: key.id, plan: account.plan, rate });
   }
 
-  /** Makes the job CREATED: it and its hold are written in one transaction. */
+  /** Makes the job CREATED: it and its hold are written in one commit. */
   #accept(principal: Principal, input: SubmitInput, now: number): JobOrder {
     const loaded = this.#loaded!;
     const order = makeOrder(principal, { input, credit: loaded.account.credit, now });
     const day = rollTo(loaded.account.credit, order.day);
     const credit = placeHold(day, order.heldMillitokens, PLANS[principal.plan].dailyMillitokens);
     assert(credit, 'the credit was just found to cover it');
-    const account = { ...loaded.account, credit };
-    this.#store.transaction(() => {
-      this.#store.saveAccount(account);
+    const { idempotencyKey, bodyHash } = input;
+    const write = () => {
       this.#store.insertJob(order, now + DELIVERY_CHECK_MS);
-      const { idempotencyKey, bodyHash } = input;
-      if (idempotencyKey) {
-        this.#store.saveIdempotent(idempotencyKey, { bodyHash, jobId: order.id }, now);
-      }
-    });
-    loaded.account = account;
+      if (!idempotencyKey) return;
+      this.#store.saveIdempotent(idempotencyKey, { bodyHash, jobId: order.id }, now);
+    };
+    // One statement is whole by itself.
+    if (idempotencyKey) this.#store.transaction(write);
+    else write();
+    loaded.account = { ...loaded.account, credit };
     loaded.jobsOpen += 1;
+    this.#accepted.push(order);
     this.#wakeBy(now + DELIVERY_CHECK_MS);
     return order;
   }
@@ -330,40 +368,6 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
     });
     loaded.account = account;
     loaded.jobsOpen -= 1;
-  }
-
-  async #replay(
-    principal: Principal,
-    before: { bodyHash: string; jobId: string },
-    bodyHash: string,
-  ): Promise<Result<Submitted, AdmissionRefusal>> {
-    const { rate } = principal;
-    if (before.bodyHash !== bodyHash) return fail({ reason: 'idempotency_conflict', rate });
-    const underWay = await this.#underWay.get(before.jobId)?.catch(() => null);
-    if (underWay && !underWay.ok) return fail({ ...underWay.error, rate });
-    return ok({ replayed: true, principal, jobId: before.jobId });
-  }
-
-  /** Offers a job to its Scheduler; null when that was not answered and an alarm will repeat it. */
-  async #handOver(job: OpenJob, accepted: boolean): Promise<Handover | null> {
-    const { order, cancelled } = job;
-    const pool = poolOfJob(order.id);
-    assert(pool, 'a job id names its pool');
-    const call = this.#env.schedulers.getByName(pool).enqueue(order, { accepted, cancelled });
-    this.#underWay.set(order.id, call);
-    try {
-      const handed = await call;
-      if (accepted) this.#store.checkLater(order.id, Date.now() + RECONCILE_MS);
-      return handed;
-    } catch (error) {
-      logWarn('job.hand_over', { jobId: order.id, message: String(error) });
-      const at = Date.now() + backoffMs(this.#failures + 1, Math.random());
-      this.#store.checkLater(order.id, at);
-      this.#wakeBy(at);
-      return null;
-    } finally {
-      if (this.#underWay.get(order.id) === call) this.#underWay.delete(order.id);
-    }
   }
 
   #load(): void {

@@ -69,6 +69,13 @@ export interface OpenJob {
   readonly cancelled: boolean;
 }
 
+/** The job that an idempotency key made. */
+export interface Idempotent {
+  /** Of its request. */
+  readonly bodyHash: string;
+  readonly jobId: string;
+}
+
 interface StoredAccount extends Record<string, SqlStorageValue> {
   id: string;
   name: string;
@@ -226,7 +233,7 @@ export class AccountStore {
     return this.#sql.exec<{ at: number | null }>('SELECT min(checked_at) AS at FROM job').one().at;
   }
 
-  findIdempotent(key: string, now: number): { bodyHash: string; jobId: string } | null {
+  findIdempotent(key: string, now: number): Idempotent | null {
     const rows = this.#sql.exec<{ body_hash: string; job_id: string; created_at: number }>(
       'SELECT body_hash, job_id, created_at FROM idempotency WHERE key = ?',
       key,
@@ -236,7 +243,7 @@ export class AccountStore {
     return { bodyHash: row.body_hash, jobId: row.job_id };
   }
 
-  saveIdempotent(key: string, job: { bodyHash: string; jobId: string }, now: number): void {
+  saveIdempotent(key: string, job: Idempotent, now: number): void {
     this.#sql.exec(
       'INSERT OR REPLACE INTO idempotency (key, body_hash, job_id, created_at) VALUES (?, ?, ?, ?)',
       key,

@@ -112,6 +112,38 @@ function clean(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [clean(key), clean(item)]));
 }
 
+/** What `toStorable` would change, as JSON escapes it. */
+const UNSTORABLE = /\\u(?:0000|d[89a-f])/;
+
+/**
+ * An insert of any number of rows with one parameter: a document that Postgres takes apart.
+ * Building one placeholder per value costs a Worker more than all else it does for a job.
+ * `conflict` is the `on conflict` clause.
+ */
+export function insertRows<Table extends PgTable>(
+  table: Table,
+  rows: readonly Table['$inferInsert'][],
+  conflict: SQL,
+): SQL {
+  const names = Object.keys(getTableColumns(table)).map((name) => [name, toSnake(name)] as const);
+  const records = rows.map((row) =>
+    Object.fromEntries(
+      names.map(([name, column]) => [column, (row as Record<string, unknown>)[name] ?? null]),
+    ),
+  );
+  const text = JSON.stringify(records);
+  const document = UNSTORABLE.test(text) ? JSON.stringify(toStorable(records)) : text;
+  const columns = sql.raw(names.map(([, column]) => `"${column}"`).join(', '));
+  return sql`insert into ${table} (${columns}) select ${columns}
+    from json_populate_recordset(null::${table}, ${document}::json) on conflict ${conflict}`;
+}
+
+/** `set` of `on conflict do update`: every column takes the value that was to be inserted. */
+export function setAllExcluded(table: PgTable): SQL {
+  const columns = Object.keys(getTableColumns(table)).map(toSnake);
+  return sql.raw(columns.map((column) => `"${column}" = excluded."${column}"`).join(', '));
+}
+
 /** For `on conflict do update`: every column takes the value that was to be inserted. */
 export function setExcluded(table: PgTable): Record<string, SQL> {
   const names = Object.keys(getTableColumns(table));
@@ -133,4 +165,25 @@ export function isRefusedData(error: unknown): boolean {
     if (typeof code === 'string' && /^2[23]/.test(code)) return true;
   }
   return false;
+}
+
+/**
+ * Writes items together, or, when Postgres refuses the data of one, the others without it: an
+ * item that it will never take must not hold up all behind it. Throws when Postgres is away.
+ */
+export async function writeWithoutRefused<Item>(
+  items: readonly Item[],
+  write: (items: readonly Item[]) => Promise<void>,
+  onRefused: (item: Item, error: unknown) => void,
+): Promise<void> {
+  if (items.length === 0) return;
+  try {
+    await write(items);
+  } catch (error) {
+    if (!isRefusedData(error)) throw error;
+    if (items.length === 1) return onRefused(items[0]!, error);
+    const half = Math.ceil(items.length / 2);
+    await writeWithoutRefused(items.slice(0, half), write, onRefused);
+    await writeWithoutRefused(items.slice(half), write, onRefused);
+  }
 }

@@ -47,10 +47,16 @@ export function formatLine(level: Level, operation: string, fields: LogFields): 
   const event = { at: new Date().toISOString(), level, op: operation, ...fields };
   for (const charsMax of STRING_CHARS) {
     const line = JSON.stringify(event, shorten(charsMax));
-    if (new TextEncoder().encode(line).length <= LOG_LINE_BYTES_MAX) return line;
+    if (fits(line)) return line;
   }
   const message = JSON.stringify(fields['error'] ?? null, shorten(500)).slice(0, 1000);
   return JSON.stringify({ at: event.at, level, op: operation, cut: true, message });
+}
+
+function fits(line: string): boolean {
+  // A UTF-16 unit is at most three bytes: nearly all lines need no count.
+  if (line.length * 3 <= LOG_LINE_BYTES_MAX) return true;
+  return new TextEncoder().encode(line).length <= LOG_LINE_BYTES_MAX;
 }
 
 function shorten(charsMax: number) {

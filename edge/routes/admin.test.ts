@@ -62,7 +62,7 @@ describe('agents', () => {
     expect(view).toMatchObject({ id: agent.id, name: 'box', online: true, models: ['painter'] });
     const path = `/admin/v1/agents/${agent.id}`;
     expect((await world.admin('POST', `${path}/drain`)).status).toBe(204);
-    expect(await agent.acquire()).toEqual({ job: null, drain: true });
+    expect(await agent.acquire()).toEqual({ job: null, batch: [], drain: true });
     expect((await world.admin('DELETE', path)).status).toBe(204);
     expect(await list()).toMatchObject([{ revoked: true }]);
   });

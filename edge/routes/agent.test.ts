@@ -95,7 +95,7 @@ describe('the verbs', () => {
 
   it('end a parked poll with nothing when its time is over', async () => {
     const { agent } = await open();
-    expect(await agent.acquire(1)).toEqual({ job: null, drain: false });
+    expect(await agent.acquire(1)).toEqual({ job: null, batch: [], drain: false });
   });
 
   it('tell a parked control poll of a cancelled job at once', async () => {

@@ -58,6 +58,18 @@ export function toErrorAnswer(
   return { body, status, headers };
 }
 
+/** The error of one thing among several, inside an answer that is none. */
+export function toPartError(wire: Wire) {
+  const { status, help } = ERRORS[wire.code];
+  const waits = status === 429 || status === 503;
+  return {
+    code: wire.code,
+    message: wire.message ?? help,
+    ...(wire.details ? { details: { ...wire.details } } : {}),
+    ...(waits ? { retry_after_s: Number(toSeconds(wire.retryAfterMs ?? RETRY_MS)) } : {}),
+  };
+}
+
 /** The `RateLimit-*` headers for a limit as it stands. */
 export function toRateHeaders(rate: RateState): Record<string, string> {
   return {

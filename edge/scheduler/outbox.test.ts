@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { BACKOFF_MS_MAX, DELIVERY_CHECK_MS, RECORD_BATCH_MAX } from '#schema/limits.ts';
+import {
+  BACKOFF_MS_MAX,
+  DELIVERY_CHECK_MS,
+  DELIVERY_ROUNDS_BURST,
+  RECORD_BATCH_MAX,
+  SETTLEMENT_ROUND_MS,
+} from '#schema/limits.ts';
 import { Outbox } from './outbox.ts';
 import type { Deliver, Receiver } from './outbox.ts';
 
@@ -8,6 +14,7 @@ function testOutbox(deliver: Partial<Record<Receiver, Deliver>>) {
   const sequences = new Map<string, number>();
   const delivered: string[] = [];
   const clock = { now: 1000 };
+  const rests: number[] = [];
   const refuse: Deliver = () => Promise.reject(new Error('away'));
   const outbox = new Outbox({
     deliver: { postgres: refuse, account: refuse, feed: refuse, ...deliver },
@@ -16,6 +23,10 @@ function testOutbox(deliver: Partial<Record<Receiver, Deliver>>) {
     onFailure: () => {},
     now: () => clock.now,
     random: () => 0,
+    rest: async (ms) => {
+      rests.push(ms);
+      clock.now += ms;
+    },
   });
   const add = (receiver: Receiver, jobId: string, changed: number) => {
     sequences.set(jobId, (sequences.get(jobId) ?? 0) + 1);
@@ -32,7 +43,7 @@ function testOutbox(deliver: Partial<Record<Receiver, Deliver>>) {
       });
     };
   const arrive = arriveBut();
-  return { outbox, add, arrive, arriveBut, sequences, delivered, clock };
+  return { outbox, add, arrive, arriveBut, sequences, delivered, clock, rests };
 }
 
 describe('the outbox', () => {
@@ -107,6 +118,42 @@ describe('the outbox', () => {
     for (const [index, id] of ['a', 'b', 'c'].entries()) world.add('postgres', id, index + 1);
     await world.outbox.pump();
     expect(world.delivered).toEqual(['postgres:a', 'postgres:b', 'postgres:c']);
+  });
+
+  it('rests between the rounds of a busy line, after some at once', async () => {
+    const rounds = DELIVERY_ROUNDS_BURST + 5;
+    const world = testOutbox({
+      account: (ids) => {
+        const number = world.delivered.length + 1;
+        if (number < rounds) world.add('account', `job${number}`, number);
+        return world.arrive(ids);
+      },
+    });
+    world.add('account', 'job0', 0);
+    await world.outbox.pump();
+    expect(world.delivered).toHaveLength(rounds);
+    expect(world.rests.length).toBeLessThanOrEqual(rounds - DELIVERY_ROUNDS_BURST);
+    expect(world.rests.length).toBeGreaterThanOrEqual(rounds - DELIVERY_ROUNDS_BURST - 1);
+    expect(new Set(world.rests)).toEqual(new Set([SETTLEMENT_ROUND_MS]));
+  });
+
+  it('does not rest while there is more than one batch to deliver', async () => {
+    const world = testOutbox({ postgres: (ids) => world.arrive(ids) });
+    const count = RECORD_BATCH_MAX * (DELIVERY_ROUNDS_BURST + 5);
+    for (let number = 0; number < count; number++) world.add('postgres', `job${number}`, number);
+    await world.outbox.pump();
+    expect(world.delivered).toHaveLength(count);
+    expect(world.rests).toEqual([]);
+  });
+
+  it('names the oldest jobs that lack one receiver alone, and lets go of what another keeps', () => {
+    const { outbox, add } = testOutbox({});
+    for (const [index, id] of ['a', 'b', 'c', 'd'].entries()) add('postgres', id, index);
+    add('account', 'b', 9);
+    expect(outbox.onlyDue('postgres', (id) => id !== 'a', 1)).toEqual(['c']);
+    outbox.remove('postgres', ['c']);
+    expect(outbox.onlyDue('postgres', () => true, 9)).toEqual(['a', 'd']);
+    expect(outbox.isDue('c')).toBe(false);
   });
 
   it('is looked after while a delivery is under way', () => {

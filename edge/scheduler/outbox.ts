@@ -5,8 +5,17 @@
  * gets one newer record instead of many. At least once; receivers are idempotent on the
  * record's sequence. One delivery at a time to each kind of receiver. When the whole kind is
  * away its line waits; when one object is, its jobs wait and the others pass them.
+ * A busy line rests between rounds: what gathers meanwhile goes in one, and a job that came and
+ * ended within a rest is told of once.
  */
-import { DELIVERY_CHECK_MS, RECORD_BATCH_MAX } from '#schema/limits.ts';
+import {
+  DELIVERY_CHECK_MS,
+  DELIVERY_ROUND_MS,
+  DELIVERY_ROUNDS_BURST,
+  RECORD_BATCH_MAX,
+  SETTLEMENT_ROUND_MS,
+} from '#schema/limits.ts';
+import { gcra } from '../core/gcra.ts';
 import { backoffMs } from '../core/retry.ts';
 
 const RECEIVERS = ['postgres', 'account', 'feed'] as const;
@@ -35,7 +44,16 @@ interface Line {
   busy: boolean;
   failures: number;
   retryAt: number;
+  /** Theoretical arrival time of its next round; see gcra. */
+  tat: number;
 }
+
+/** Whoever watches a job wants each change at once; the others can wait for a round. */
+const PACE: Readonly<Record<Receiver, Parameters<typeof gcra>[2] | null>> = {
+  postgres: { emissionIntervalMs: DELIVERY_ROUND_MS, burst: DELIVERY_ROUNDS_BURST },
+  account: { emissionIntervalMs: SETTLEMENT_ROUND_MS, burst: DELIVERY_ROUNDS_BURST },
+  feed: null,
+};
 
 interface Hooks {
   readonly deliver: Readonly<Record<Receiver, Deliver>>;
@@ -45,6 +63,8 @@ interface Hooks {
   readonly onFailure: (receiver: Receiver, error: unknown) => void;
   readonly now: () => number;
   readonly random: () => number;
+  /** Resolves after so many milliseconds, or when it does not matter any more. */
+  readonly rest: (ms: number) => Promise<void>;
 }
 
 /** The deliveries of one pool; see above. */
@@ -64,6 +84,22 @@ export class Outbox {
     const { due } = this.#lines[receiver];
     due.delete(jobId);
     due.set(jobId, { changed, failures: 0, retryAt: 0 });
+  }
+
+  /** Someone else takes care of these. */
+  remove(receiver: Receiver, jobIds: readonly string[]): void {
+    for (const id of jobIds) this.#lines[receiver].due.delete(id);
+  }
+
+  /** The oldest jobs that lack nothing but this receiver, and for which `test` holds. */
+  onlyDue(receiver: Receiver, test: (jobId: string) => boolean, countMax: number): string[] {
+    const others = RECEIVERS.filter((other) => other !== receiver);
+    const found: string[] = [];
+    for (const id of this.#lines[receiver].due.keys()) {
+      if (found.length === countMax) break;
+      if (test(id) && !others.some((other) => this.#lines[other].due.has(id))) found.push(id);
+    }
+    return found;
   }
 
   isDue(jobId: string): boolean {
@@ -112,10 +148,22 @@ export class Outbox {
     try {
       for (let batch = this.#next(line); batch.length > 0; batch = this.#next(line)) {
         await this.#deliverBatch(receiver, line, batch);
+        const restMs = this.#restAfter(receiver, line);
+        if (restMs > 0 && batch.length < RECORD_BATCH_MAX) await this.#hooks.rest(restMs);
       }
     } finally {
       line.busy = false;
     }
+  }
+
+  /** How long a line rests after a round; only after several in a row. */
+  #restAfter(receiver: Receiver, line: Line): number {
+    const pace = PACE[receiver];
+    if (!pace) return 0;
+    const now = this.#hooks.now();
+    const { retryAfterMs } = gcra(line.tat, now, pace);
+    line.tat = gcra(line.tat, now + retryAfterMs, pace).tat;
+    return retryAfterMs;
   }
 
   /** The next jobs to deliver; none while the line waits. */
@@ -165,5 +213,5 @@ export class Outbox {
 }
 
 function newLine(): Line {
-  return { due: new Map(), busy: false, failures: 0, retryAt: 0 };
+  return { due: new Map(), busy: false, failures: 0, retryAt: 0, tat: 0 };
 }

@@ -15,16 +15,21 @@ import type {
 } from '#schema/agent-protocol.ts';
 import type { Progress } from '#schema/api.ts';
 import { assert } from '#schema/assert.ts';
-import { JOB_RUN_MS_MAX } from '#schema/limits.ts';
-import type { JobRecord, LiveJob } from '#schema/record.ts';
+import { isTerminal } from '#schema/job.ts';
+import { JOB_RUN_MS_MAX, OFFER_MS_MAX, QUEUE_BYTES_MAX } from '#schema/limits.ts';
+import type { JobOrder, JobRecord, JobWaiting, LiveJob } from '#schema/record.ts';
 import { heldBy, mayExtend } from '../core/lease.ts';
+import { bestAsker } from '../core/dispatch.ts';
 import { decide } from '../core/queue.ts';
 import type { Caller, Command, QueueError } from '../core/queue.ts';
 import { fail, ok } from '../core/result.ts';
 import type { Result } from '../core/result.ts';
-import { evolve } from '../core/state.ts';
+import { evolve } from '../core/evolve.ts';
+import { waitingTotal } from '../core/state.ts';
 import type { Change, LiveEntry, QueueState } from '../core/state.ts';
-import { describeWait } from '../core/wait.ts';
+import { describeWait, placeOf, refuse } from '../core/wait.ts';
+import type { EnqueueRefusal } from '../core/wait.ts';
+import type { EnqueueOptions } from '../env.ts';
 import { logInfo } from '../io/log.ts';
 import type { EndedJob } from './deliver.ts';
 import type { Outbox } from './outbox.ts';
@@ -36,7 +41,13 @@ export type AttemptVerdict =
   | Pick<Extract<Command, { kind: 'fail' }>, 'kind' | 'code' | 'retryable'>
   | { readonly kind: 'return' };
 
+/** Until a pool whose disk is full should have room. */
+const DISK_RETRY_MS = 60_000;
+
 type Granted = Extract<Change, { kind: 'job_granted' }>;
+
+/** What an agent that asks for a job says of itself. */
+type Ask = Pick<AcquireBody, 'resident' | 'holding' | 'busyMs'>;
 
 /** State, store and outbox of one pool; see above. */
 export class Pool {
@@ -64,6 +75,35 @@ export class Pool {
     }
   }
 
+  /**
+   * Takes a job, once however often it is offered; or says why not. Throws for an offer that
+   * comes too late: its Account may have given the job up, and looks before it offers again.
+   */
+  enqueue(order: JobOrder, options: EnqueueOptions, now: number): EnqueueRefusal | null {
+    if (this.#store.shelf.find(order.id)) return null;
+    if (!options.accepted && !this.state.jobs.has(order.id)) {
+      if (now - order.createdAt > OFFER_MS_MAX) throw new Error('the offer came too late');
+      const refusal = this.refuse(order, now);
+      if (refusal) return refusal;
+    }
+    this.run({ kind: 'enqueue', order, cancelled: options.cancelled }, now);
+    return null;
+  }
+
+  /** Why the pool takes no such job now, or null. */
+  refuse(order: JobOrder, now: number): EnqueueRefusal | null {
+    if (this.#store.orderBytes >= QUEUE_BYTES_MAX) {
+      const retryAfterMs = DISK_RETRY_MS;
+      return { reason: 'queue_full', scope: 'total', limit: QUEUE_BYTES_MAX, retryAfterMs };
+    }
+    return refuse(this.state, now, placeOf(this.state, order, now));
+  }
+
+  /** When a job would start that is not in the queue yet. */
+  foresee(order: JobOrder, now: number): JobWaiting {
+    return describeWait(this.state, now, placeOf(this.state, order, now));
+  }
+
   run(command: Command, now: number): Result<readonly Change[], QueueError> {
     const decision = decide(this.state, now, command);
     if (decision.ok) this.commit(decision.value);
@@ -77,12 +117,36 @@ export class Pool {
       for (const [index, change] of changes.entries()) {
         evolve(this.state, change);
         this.#note(change, numbers[index]!);
+        if (change.kind === 'job_granted') this.#store.saveMemory(this.state, change.at);
       }
     } catch (error) {
       // Disk and memory differ now: only a fresh load makes them one again.
       this.#abort('the state could not follow its store');
       throw error;
     }
+  }
+
+  /** Drops ended jobs that everyone knows of, in one transaction. */
+  forget(jobIds: readonly string[]): void {
+    const changes = jobIds.filter((id) => this.#hasEnded(id)).map(toForgotten);
+    this.commit(changes);
+  }
+
+  /** Drops ended jobs from memory alone; their rows go to the shelf. */
+  shelve(jobIds: readonly string[]): void {
+    const ended = jobIds.filter((id) => this.#hasEnded(id));
+    this.#store.shelve(ended.map((id) => this.state.jobs.get(id)!));
+    for (const id of ended) evolve(this.state, toForgotten(id));
+  }
+
+  /** Ended jobs that are still in memory. */
+  endedCount(): number {
+    return this.state.jobs.size - this.state.running.size - waitingTotal(this.state);
+  }
+
+  #hasEnded(jobId: string): boolean {
+    const entry = this.state.jobs.get(jobId);
+    return entry !== undefined && isTerminal(entry.status);
   }
 
   /** Puts a job's change on the outbox. */
@@ -95,21 +159,31 @@ export class Pool {
     if (change.kind !== 'cancel_requested') this.#progress.delete(jobId);
     if (change.kind !== 'job_ended') return;
     this.#outbox.add('account', jobId, changed);
-    logInfo('job.end', { jobId, status: change.outcome.status, code: change.outcome.error?.code });
+    this.#logEnd(change);
+  }
+
+  /** The one line of a job; its submit is in the audit, with the same request id. */
+  #logEnd({ jobId, outcome }: Extract<Change, { kind: 'job_ended' }>): void {
+    const { record } = this.#store.record(this.state.jobs.get(jobId)!);
+    logInfo('job.end', {
+      job_id: jobId,
+      request_id: record.requestId,
+      account_id: record.accountId,
+      model: record.spec.model,
+      agent_id: record.agentId,
+      attempt: record.attempt,
+      status: outcome.status,
+      code: outcome.error?.code,
+      millitokens: outcome.settledMillitokens,
+    });
   }
 
   /** Runs an acquire and answers it as far as that goes without waiting. */
-  acquire(
-    caller: Caller,
-    ask: Pick<AcquireBody, 'resident' | 'holding'>,
-    now: number,
-  ): Result<AcquireAnswer, QueueError> {
-    const { resident, holding } = ask;
-    const result = this.run({ kind: 'acquire', caller, resident, holding }, now);
+  acquire(caller: Caller, ask: Ask, now: number): Result<AcquireAnswer, QueueError> {
+    const result = this.run({ kind: 'acquire', caller, ...asked(ask) }, now);
     if (!result.ok) return result;
-    const granted = grantIn(result.value);
-    const drain = this.state.agents.get(caller.agentId)!.draining;
-    return ok({ job: granted ? this.#leasedJob(granted, now) : null, drain });
+    const { draining } = this.state.agents.get(caller.agentId)!;
+    return ok({ ...this.#offer(grantsIn(result.value), now), drain: draining });
   }
 
   /** Ends an attempt and, where asked, gives the next job in the same answer. */
@@ -129,23 +203,32 @@ export class Pool {
     return ok({ status, next: next?.ok ? next.value : null });
   }
 
-  /** The job for a parked poll, or null. A parked poll is no sign of life: only its grant counts. */
-  acquireParked(
-    caller: Caller,
-    ask: Pick<AcquireBody, 'resident' | 'holding'>,
-    now: number,
-  ): LeasedJob | null {
-    const { resident, holding } = ask;
-    const decision = decide(this.state, now, { kind: 'acquire', caller, resident, holding });
-    const granted = decision.ok && grantIn(decision.value);
-    if (!granted) return null;
-    this.commit([granted]);
-    return this.#leasedJob(granted, now);
+  /** Which of these parked agents is to be given the next job, or null. */
+  nextToServe(polls: Iterable<readonly [agentId: string, ask: Ask]>, now: number): string | null {
+    const askers = [];
+    for (const [agentId, { resident }] of polls) {
+      const agent = this.state.agents.get(agentId);
+      if (agent && !agent.draining) askers.push({ agent, resident });
+    }
+    return bestAsker(this.state, askers, now)?.agent.id ?? null;
+  }
+
+  /** The answer to a parked poll, or null. It is no sign of life: only its grants count. */
+  acquireParked(caller: Caller, ask: Ask, now: number): AcquireAnswer | null {
+    const decision = decide(this.state, now, { kind: 'acquire', caller, ...asked(ask) });
+    const granted = decision.ok ? grantsIn(decision.value) : [];
+    if (granted.length === 0) return null;
+    this.commit(granted);
+    return { ...this.#offer(granted, now), drain: false };
+  }
+
+  #offer(granted: readonly Granted[], now: number): Pick<AcquireAnswer, 'job' | 'batch'> {
+    const [job, ...batch] = granted.map((grant) => this.#leasedJob(grant, now));
+    return { job: job ?? null, batch };
   }
 
   #leasedJob(granted: Granted, now: number): LeasedJob {
     const { jobId, fencingToken, attempt, lease } = granted;
-    logInfo('job.grant', { jobId, fencingToken, attempt, agentId: lease.agentId });
     return {
       jobId,
       spec: this.#store.order(this.state.jobs.get(jobId)!).spec,
@@ -157,6 +240,19 @@ export class Pool {
       // The Worker adds it: it has the signing key.
       uploadTicket: '',
     };
+  }
+
+  /** Whether the job is in the index or on the shelf. */
+  has(jobId: string): boolean {
+    return this.state.jobs.has(jobId) || this.#store.shelf.find(jobId) !== null;
+  }
+
+  /** The account's job as it stands, from the index or the shelf, or null. */
+  find(jobId: string, accountId: string, now: number): LiveJob | null {
+    const entry = this.owned(jobId, accountId);
+    if (entry) return this.view(entry, now);
+    const record = this.#store.shelf.find(jobId);
+    return record?.accountId === accountId ? { record, progress: null, waiting: null } : null;
   }
 
   /** The account's job, or null when it is not live or not the account's. */
@@ -215,8 +311,16 @@ export class Pool {
   }
 }
 
-function grantIn(changes: readonly Change[]): Granted | undefined {
-  return changes.find((change) => change.kind === 'job_granted');
+function toForgotten(jobId: string): Change {
+  return { kind: 'job_forgotten', jobId };
+}
+
+function grantsIn(changes: readonly Change[]): Granted[] {
+  return changes.filter((change) => change.kind === 'job_granted');
+}
+
+function asked({ resident, holding, busyMs }: Ask): Ask {
+  return { resident, holding, busyMs };
 }
 
 /** The job whose record a change alters, or null. */

@@ -10,13 +10,19 @@ export const TABLES = `
     account_id TEXT NOT NULL,
     tier TEXT NOT NULL,
     model TEXT NOT NULL,
+    batch_key TEXT NOT NULL,
+    millitokens INTEGER NOT NULL,
+    tag INTEGER NOT NULL,
+    span_ms INTEGER NOT NULL,
+    foreseen_ms INTEGER,
     deadline_at INTEGER,
     status TEXT NOT NULL,
     sequence INTEGER NOT NULL,
     changed INTEGER NOT NULL,
     attempt INTEGER NOT NULL,
     fencing_token INTEGER NOT NULL,
-    bypassed INTEGER NOT NULL,
+    expected_end_at INTEGER,
+    failed_by TEXT,
     agent_id TEXT,
     session_id TEXT,
     lease_until INTEGER,
@@ -40,6 +46,7 @@ export const TABLES = `
     last_seen_at INTEGER
   ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS memory (one INTEGER PRIMARY KEY, json TEXT NOT NULL);
 `;
 
 export interface JobRow extends Record<string, SqlStorageValue> {
@@ -48,13 +55,19 @@ export interface JobRow extends Record<string, SqlStorageValue> {
   account_id: string;
   tier: Tier;
   model: string;
+  batch_key: string;
+  millitokens: number;
+  tag: number;
+  span_ms: number;
+  foreseen_ms: number | null;
   deadline_at: number | null;
   status: LiveEntry['status'];
   sequence: number;
   changed: number;
   attempt: number;
   fencing_token: number;
-  bypassed: number;
+  expected_end_at: number | null;
+  failed_by: string | null;
   agent_id: string | null;
   session_id: string | null;
   lease_until: number | null;
@@ -83,8 +96,9 @@ export interface AgentRow extends Record<string, SqlStorageValue> {
 }
 
 /** What the state needs of a job; the bodies stay on disk. */
-export const ENTRY_COLUMNS = `place, id, account_id, tier, model, deadline_at, status, sequence, changed,
-  attempt, fencing_token, bypassed, agent_id, session_id, lease_until, queued_at, started_at,
+export const ENTRY_COLUMNS = `place, id, account_id, tier, model, batch_key, millitokens, tag,
+  span_ms, foreseen_ms, deadline_at, status, sequence, changed, attempt, fencing_token, expected_end_at,
+  failed_by, agent_id, session_id, lease_until, queued_at, started_at,
   finished_at, cancel_requested_at, watched`;
 
 /** The entry of a stored job; a lease is as `leaseEnd` says. */
@@ -99,6 +113,11 @@ export function toEntry(row: JobRow, now: number): LiveEntry {
     accountId: row.account_id,
     tier: row.tier,
     model: row.model,
+    batchKey: row.batch_key,
+    millitokens: row.millitokens,
+    tag: row.tag,
+    spanMs: row.span_ms,
+    foreseenMs: row.foreseen_ms,
     place: row.place,
     deadlineAt: row.deadline_at,
     queuedAt: row.queued_at,
@@ -115,7 +134,9 @@ export function toEntry(row: JobRow, now: number): LiveEntry {
       : null,
     startedAt: row.started_at,
     cancelRequestedAt: row.cancel_requested_at,
-    bypassed: row.bypassed,
+    expectedEndAt: row.status === 'running' ? row.expected_end_at : null,
+    skipped: 0,
+    failedBy: row.failed_by,
   };
 }
 

@@ -1,9 +1,10 @@
 /**
  * The Scheduler object, one per pool: queue, agents and leases, the truth of every live job.
  * Each method reads the clock once, runs a command on the pool (decide, write, evolve: pool.ts),
- * then acts: answers parked polls, delivers the outbox, sets the alarm. It sets no timer: time
- * passes by `tick`, which the alarm and every command of an agent bring.
- * An answer leaves only after its changes are on disk (the platform's output gate).
+ * then acts: answers parked polls, delivers the outbox, sets the alarm. Time passes by `tick`,
+ * which the alarm and every command of an agent bring, never by a timer.
+ * An answer leaves only after its changes are on disk (the platform's output gate). What comes
+ * with every job (enqueue, acquire, the end of an attempt) shares commits under load.
  */
 import { DurableObject } from 'cloudflare:workers';
 import type {
@@ -24,13 +25,20 @@ import type {
 } from '#schema/agent-protocol.ts';
 import type { AgentView, QueueOverview } from '#schema/api.ts';
 import { isTerminal } from '#schema/job.ts';
-import { AGENTS_MAX, AGENT_ONLINE_MS, HEARTBEAT_MS, LEASE_MS, POLL_MS } from '#schema/limits.ts';
+import {
+  AGENTS_MAX,
+  AGENT_ONLINE_MS,
+  COMMIT_GATHER_MS,
+  HEARTBEAT_MS,
+  LEASE_MS,
+  POLL_MS,
+} from '#schema/limits.ts';
 import type { JobOrder, JobWaiting, LiveJob } from '#schema/record.ts';
+import { lookAgainAt } from '../core/holder.ts';
 import { nextTickAt } from '../core/lease.ts';
 import { fail, ok } from '../core/result.ts';
 import type { Result } from '../core/result.ts';
 import { waitingTotal } from '../core/state.ts';
-import { atTheEnd, describeWait, refuse } from '../core/wait.ts';
 import type { EnqueueRefusal } from '../core/wait.ts';
 import { parseEnv } from '../env.ts';
 import type {
@@ -38,27 +46,24 @@ import type {
   AgentRefusal,
   Bindings,
   CancelResult,
+  EnqueueOptions,
+  Enqueued,
   Poll,
   PoolSurvey,
   SchedulerObject,
 } from '../env.ts';
-import { logError, logInfo, logWarn } from '../io/log.ts';
-import { MirrorQueue } from '../io/mirror-queue.ts';
+import { CommitGroup } from '../io/commit-group.ts';
+import { logInfo, logWarn } from '../io/log.ts';
 import { equalHash } from '../io/token.ts';
-import { mirrorAccount } from '../services/mirror-account.ts';
-import type { MirrorRow } from '../services/mirror-account.ts';
-import { deliveries } from './deliver.ts';
-import { agentRows } from './mirror.ts';
 import type { AgentCause } from './mirror.ts';
-import { Outbox } from './outbox.ts';
-import type { Receiver } from './outbox.ts';
 import { Pool } from './pool.ts';
 import type { AttemptVerdict } from './pool.ts';
+import { Postman } from './postman.ts';
 import { SchedulerStore } from './store.ts';
 import { surveyPool, viewAgent } from './survey.ts';
 import { Waiters } from './waiters.ts';
 
-const NO_JOB: AcquireAnswer = { job: null, drain: false };
+const NO_JOB: AcquireAnswer = { job: null, batch: [], drain: false };
 const NO_ORDER: ControlAnswer = { lost: [], cancel: [], drain: false };
 
 /** One pool; see above. */
@@ -66,8 +71,8 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
   readonly #env;
   readonly #store: SchedulerStore;
   readonly #pool: Pool;
-  readonly #outbox: Outbox;
-  readonly #mirror: MirrorQueue<MirrorRow>;
+  readonly #postman: Postman;
+  readonly #commits: CommitGroup;
   readonly #polls = new Waiters<AcquireBody, AcquireAnswer>(NO_JOB);
   readonly #controls = new Waiters<ControlBody, ControlAnswer>(NO_ORDER);
   #alarmAt: number | null = null;
@@ -77,62 +82,58 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     this.#env = parseEnv(bindings);
     this.#store = new SchedulerStore(ctx.storage);
     this.#pool = new Pool(this.#store, (reason) => ctx.abort(reason), Date.now());
-    this.#mirror = new MirrorQueue<MirrorRow>(ctx.storage, (rows) =>
-      mirrorAccount(this.#env, rows),
-    );
-    this.#outbox = new Outbox({
-      deliver: deliveries(this.#env, {
-        record: (jobId) => this.#pool.record(jobId),
-        settlement: (jobId) => this.#pool.settlement(jobId),
-      }),
-      sequenceOf: (jobId) => this.#pool.state.jobs.get(jobId)?.sequence ?? null,
-      onDelivered: (receiver, jobIds) => this.#onDelivered(receiver, jobIds),
-      onFailure: (receiver, error) => logError('outbox.fail', error, { receiver }),
-      now: () => Date.now(),
-      random: () => Math.random(),
+    const name = ctx.id.name ?? this.#env.pools[0]!;
+    this.#postman = new Postman(this.#env, ctx.storage, {
+      name,
+      pool: this.#pool,
+      store: this.#store,
     });
-    this.#pool.attach(this.#outbox);
+    this.#commits = new CommitGroup(ctx.storage, {
+      afterEach: () => this.#afterwards(),
+      gatherMs: () => (waitingTotal(this.#pool.state) > 0 ? COMMIT_GATHER_MS : 0),
+    });
     void ctx.blockConcurrencyWhile(async () => {
       this.#alarmAt = await ctx.storage.getAlarm();
       this.#afterwards();
     });
   }
 
-  async enqueue(
-    order: JobOrder,
-    options: { accepted: boolean; cancelled: boolean },
-  ): Promise<Result<LiveJob, EnqueueRefusal>> {
+  async enqueue(order: JobOrder, options: EnqueueOptions): Promise<Enqueued> {
+    return this.#commits.run(() => this.#enqueue(order, options));
+  }
+
+  async enqueueAll(orders: readonly JobOrder[], options: EnqueueOptions): Promise<Enqueued[]> {
+    return this.#commits.run(() => orders.map((order) => this.#enqueue(order, options)));
+  }
+
+  /** Takes one job in the commit that is being made, and gives it to a parked agent at once. */
+  #enqueue(order: JobOrder, options: EnqueueOptions): Enqueued {
     const now = Date.now();
-    if (!options.accepted && !this.#pool.state.jobs.has(order.id)) {
-      const refusal = refuse(this.#pool.state, now, atTheEnd(order));
-      if (refusal) return fail(refusal);
-    }
-    this.#pool.run({ kind: 'enqueue', order, cancelled: options.cancelled }, now);
-    this.#afterwards();
-    return ok(this.#pool.view(this.#pool.state.jobs.get(order.id)!, now));
+    const refusal = this.#pool.enqueue(order, options, now);
+    if (refusal) return fail(refusal);
+    this.#match(now);
+    return ok(this.#pool.find(order.id, order.accountId, now)!);
   }
 
   async preview(order: JobOrder): Promise<Result<JobWaiting, EnqueueRefusal>> {
     const now = Date.now();
-    const refusal = refuse(this.#pool.state, now, atTheEnd(order));
-    return refusal ? fail(refusal) : ok(describeWait(this.#pool.state, now, atTheEnd(order)));
+    const refusal = this.#pool.refuse(order, now);
+    return refusal ? fail(refusal) : ok(this.#pool.foresee(order, now));
   }
 
   async find(jobId: string, accountId: string): Promise<LiveJob | null> {
-    const entry = this.#pool.owned(jobId, accountId);
-    return entry && this.#pool.view(entry, Date.now());
+    return this.#pool.find(jobId, accountId, Date.now());
   }
 
   async watch(jobId: string, accountId: string): Promise<LiveJob | null> {
     const entry = this.#pool.owned(jobId, accountId);
-    if (!entry) return null;
-    this.#store.watch(entry);
-    return this.#pool.view(entry, Date.now());
+    if (entry) this.#store.watch(entry);
+    return this.#pool.find(jobId, accountId, Date.now());
   }
 
   async cancel(jobId: string, accountId: string): Promise<CancelResult> {
     const entry = this.#pool.owned(jobId, accountId);
-    if (!entry) return 'unknown';
+    if (!entry) return (await this.find(jobId, accountId)) ? 'already_finished' : 'unknown';
     if (isTerminal(entry.status)) return 'already_finished';
     this.#pool.run({ kind: 'cancel', jobId }, Date.now());
     if (entry.lease) {
@@ -144,7 +145,7 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
   }
 
   async known(jobIds: readonly string[]): Promise<readonly string[]> {
-    return jobIds.filter((id) => this.#pool.state.jobs.has(id));
+    return jobIds.filter((id) => this.#pool.has(id));
   }
 
   async survey(): Promise<PoolSurvey> {
@@ -155,11 +156,7 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     return {
       waiting: { ...this.#pool.state.waitingCount },
       running: this.#pool.state.running.size,
-      undelivered: {
-        postgres: this.#outbox.size('postgres'),
-        account: this.#outbox.size('account'),
-        feed: this.#outbox.size('feed'),
-      },
+      undelivered: this.#postman.undelivered(),
     };
   }
 
@@ -189,7 +186,7 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
   async drainAgent(agentId: string, requestId: string): Promise<boolean> {
     if (!this.#pool.state.agents.has(agentId)) return false;
     this.#pool.commit([{ kind: 'agent_drained', agentId }]);
-    this.#polls.answer(agentId, { job: null, drain: true });
+    this.#polls.answer(agentId, { ...NO_JOB, drain: true });
     this.#controls.answer(agentId, { ...NO_ORDER, drain: true });
     this.#mirrorAgent(agentId, { action: 'agent.drain', requestId });
     return true;
@@ -228,15 +225,16 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     body: AcquireBody,
   ): Promise<Result<Poll<AcquireAnswer>, AgentRefusal>> {
     if (!this.#verify(agent)) return fail({ reason: 'unauthorized' });
-    const now = Date.now();
     const caller = { agentId: agent.agentId, sessionId: body.sessionId };
-    this.#pool.run({ kind: 'tick' }, now);
-    const answer = this.#pool.acquire(caller, body, now);
-    this.#afterwards();
+    const { now, answer } = await this.#commits.run(() => {
+      const now = Date.now();
+      this.#pool.run({ kind: 'tick' }, now);
+      return { now, answer: this.#pool.acquire(caller, body, now) };
+    });
     if (!answer.ok) return fail(answer.error);
     const { job, drain } = answer.value;
     if (job || drain || body.waitMs === 0) return ok({ answer: answer.value });
-    return ok({ parked: this.#polls.park(agent.agentId, body, now + body.waitMs) });
+    return ok({ parked: this.#polls.park(agent.agentId, body, { now, waitMs: body.waitMs }) });
   }
 
   async renew(
@@ -274,7 +272,7 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     const drain = this.#pool.state.agents.get(agent.agentId)!.draining;
     const something = lost.length > 0 || cancel.length > 0 || drain;
     if (something || body.waitMs === 0) return ok({ answer: { lost, cancel, drain } });
-    return ok({ parked: this.#controls.park(agent.agentId, body, now + body.waitMs) });
+    return ok({ parked: this.#controls.park(agent.agentId, body, { now, waitMs: body.waitMs }) });
   }
 
   async complete(
@@ -315,18 +313,18 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
   }
 
   /** Ends an attempt and, where asked, gives the next job in the same answer. */
-  #end(
+  async #end(
     agent: AgentCredential,
     body: CompleteBody | FailBody | ReturnBody,
     how: AttemptVerdict,
-  ): Result<EndAnswer, AgentRefusal> {
+  ): Promise<Result<EndAnswer, AgentRefusal>> {
     if (!this.#verify(agent)) return fail({ reason: 'unauthorized' });
-    const now = Date.now();
     const caller = { agentId: agent.agentId, sessionId: body.sessionId };
-    this.#pool.run({ kind: 'tick' }, now);
-    const ended = this.#pool.endAttempt(caller, { body, how, now });
-    this.#afterwards();
-    return ended;
+    return this.#commits.run(() => {
+      const now = Date.now();
+      this.#pool.run({ kind: 'tick' }, now);
+      return this.#pool.endAttempt(caller, { body, how, now });
+    });
   }
 
   /** What a change may make possible: grants to parked polls, deliveries, another alarm. */
@@ -337,35 +335,38 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
   }
 
   #match(now: number): void {
-    for (const [agentId, question] of this.#polls.open(now)) {
-      if (waitingTotal(this.#pool.state) === 0) return;
+    while (waitingTotal(this.#pool.state) > 0) {
+      const polls = new Map(this.#polls.open(now));
+      const agentId = this.#pool.nextToServe(polls, now);
+      const question = agentId === null ? undefined : polls.get(agentId);
+      if (agentId === null || !question) return;
       const caller = { agentId, sessionId: question.sessionId };
-      const job = this.#pool.acquireParked(caller, question, now);
-      if (job) this.#polls.answer(agentId, { job, drain: false });
+      const answer = this.#pool.acquireParked(caller, question, now);
+      if (!answer) return;
+      this.#polls.answer(agentId, answer);
     }
   }
 
   async #deliver(): Promise<void> {
-    await Promise.all([this.#outbox.pump(), this.#mirror.drain()]);
+    await this.#postman.deliver();
     this.#setAlarm();
   }
 
-  #onDelivered(receiver: Receiver, jobIds: readonly string[]): void {
-    if (receiver === 'postgres') {
-      const oldest = this.#outbox.oldestDue('postgres');
-      this.#store.setPostgresCursor(oldest === null ? this.#store.changed : oldest - 1);
-    }
-    for (const jobId of jobIds) {
-      if (!this.#outbox.isDue(jobId)) this.#pool.run({ kind: 'forget', jobId }, Date.now());
-    }
+  /** When a parked agent may get a job after all that was left to a busy one, or null. */
+  #lookAgainAt(now: number): number | null {
+    const { state } = this.#pool;
+    if (waitingTotal(state) === 0 || this.#polls.open(now).next().done) return null;
+    return lookAgainAt(state, now);
   }
 
   /** One alarm, at the first of: a lapse, a deadline, a delivery to try again. */
   #setAlarm(): void {
     const now = Date.now();
-    const due = [nextTickAt(this.#pool.state), this.#outbox.nextAt(), this.#mirror.nextAt()].filter(
-      (at) => at !== null,
-    );
+    const due = [
+      nextTickAt(this.#pool.state),
+      this.#lookAgainAt(now),
+      this.#postman.nextAt(),
+    ].filter((at) => at !== null);
     if (due.length === 0) return;
     const at = Math.max(now + 1, Math.min(...due));
     // An alarm that comes early does no harm; moving it costs a row.
@@ -380,10 +381,8 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
   }
 
   #mirrorAgent(agentId: string, audit: AgentCause['audit']): void {
-    const agent = this.#pool.state.agents.get(agentId)!;
-    const pool = this.ctx.id.name ?? this.#env.pools[0]!;
-    this.#mirror.add(agentRows(agent, { pool, audit, now: Date.now() }));
-    this.ctx.waitUntil(this.#mirror.drain());
+    this.#postman.mirror(this.#pool.state.agents.get(agentId)!, audit);
+    this.ctx.waitUntil(this.#deliver());
     this.#setAlarm();
   }
 }

@@ -3,17 +3,24 @@
  * state back. A job is one row from its enqueue until everyone knows its end; its rowid is its
  * place in the queue, so a change writes one row and no index.
  * `changed` orders all changes of jobs; Postgres is behind by those after `postgres_cursor`.
- * Short extensions of a lease and most signs of life stay in memory; see `leaseEnd`.
+ * Short extensions of a lease stay in memory; see `leaseEnd`. Agents are agent.ts's.
  */
-import { Capabilities } from '#schema/agent-protocol.ts';
 import { assert } from '#schema/assert.ts';
-import { AGENT_SEEN_WRITE_MS, LEASE_WRITE_MS, RECORD_BATCH_MAX } from '#schema/limits.ts';
-import type { JobOrder, JobRecord } from '#schema/record.ts';
-import { emptyState, insertEntry, modelsOf } from '../core/state.ts';
-import type { Change, LiveEntry, Outcome, QueueState } from '../core/state.ts';
+import { LEASE_WRITE_MS, MEMORY_WRITE_MS, RECORD_BATCH_MAX } from '#schema/limits.ts';
+import type { JobOrder } from '#schema/record.ts';
+import { batchKeyOf } from '../core/batch.ts';
+import { insertEntry } from '../core/evolve.ts';
+import { remember, toMemory } from '../core/memory.ts';
+import type { Memory } from '../core/memory.ts';
+import { emptyState } from '../core/state.ts';
+import type { Change, LiveEntry, QueueState } from '../core/state.ts';
+import { AgentRows } from './agent.ts';
+import { Bodies } from './body.ts';
+import type { Recorded } from './body.ts';
 import type { Receiver } from './outbox.ts';
 import { ENTRY_COLUMNS, TABLES, toEntry } from './row.ts';
-import type { AgentRow, BodyRow, JobRow } from './row.ts';
+import type { JobRow } from './row.ts';
+import { Shelf } from './shelf.ts';
 
 /** What deliveries were still due when the object was last alive. */
 export interface Undelivered {
@@ -23,6 +30,16 @@ export interface Undelivered {
   readonly changed: number;
 }
 
+/** Changes that are written by one statement, or leave no harm when only the first was. */
+const STATEMENTS_1: ReadonlySet<Change['kind']> = new Set([
+  'job_enqueued',
+  'job_ended',
+  'job_requeued',
+  'job_forgotten',
+  'cancel_requested',
+  'lease_renewed',
+  'agent_seen',
+] as const);
 /** Places set aside by one write. */
 const PLACE_BLOCK = 1000;
 
@@ -31,17 +48,30 @@ export class SchedulerStore {
   readonly #storage: DurableObjectStorage;
   readonly #sql: SqlStorage;
   readonly #watched = new Set<string>();
-  readonly #seenWrittenAt = new Map<string, number>();
+  readonly #agents: AgentRows;
   /** Ends of leases as they are on disk, by job id. */
   readonly #leaseUntil = new Map<string, number>();
+  readonly #bodies: Bodies;
+  /** Ended jobs that left the index; see there. */
+  readonly shelf: Shelf;
+  #orderBytes = 0;
   #changed = 0;
   #cursor = 0;
   #placesTo = 0;
+  #memoryWrittenAt = 0;
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
     this.#sql = storage.sql;
     this.#sql.exec(TABLES);
+    this.#agents = new AgentRows(this.#sql);
+    this.#bodies = new Bodies(this.#sql);
+    this.shelf = new Shelf(this.#sql, this.#bodies, (place) => this.#deleteJob(place));
+  }
+
+  /** Bytes of the orders of all jobs on disk. */
+  get orderBytes(): number {
+    return this.#orderBytes;
   }
 
   /** Number of the newest change of a job. */
@@ -56,11 +86,18 @@ export class SchedulerStore {
   /** The state as of the last change. */
   load(now: number): { state: QueueState; undelivered: readonly Undelivered[] } {
     const state = emptyState();
-    for (const row of this.#sql.exec<AgentRow>('SELECT * FROM agent')) this.#loadAgent(state, row);
+    this.#agents.load(state);
     const cursor = this.#meta('postgres_cursor');
     this.#cursor = cursor;
     const undelivered: Undelivered[] = [];
-    const rows = this.#sql.exec<JobRow>(`SELECT ${ENTRY_COLUMNS} FROM job ORDER BY changed`);
+    const { bytes } = this.#sql
+      .exec<{ bytes: number }>('SELECT total(octet_length(order_json)) AS bytes FROM job')
+      .one();
+    this.#orderBytes = bytes;
+    const rows = this.#sql.exec<JobRow>(
+      `SELECT ${ENTRY_COLUMNS} FROM job WHERE place NOT IN (SELECT place FROM shelf)
+       ORDER BY changed`,
+    );
     for (const row of rows) {
       const entry = toEntry(row, now);
       insertEntry(state, entry);
@@ -73,6 +110,8 @@ export class SchedulerStore {
       if (row.watched) undelivered.push({ receiver: 'feed', jobId, changed });
     }
     this.#changed = Math.max(this.#changed, cursor);
+    const memory = this.#sql.exec<{ json: string }>('SELECT json FROM memory').toArray()[0];
+    if (memory) remember(state, JSON.parse(memory.json) as Memory);
     this.#placesTo = this.#meta('next_place');
     state.nextPlace = Math.max(state.nextPlace, this.#placesTo);
     return { state, undelivered };
@@ -86,27 +125,6 @@ export class SchedulerStore {
     this.#sql.exec('UPDATE job SET lease_until = ? WHERE place = ?', granted, entry.place);
   }
 
-  #loadAgent(state: QueueState, row: AgentRow): void {
-    const capabilities = row.capabilities_json
-      ? Capabilities.parse(JSON.parse(row.capabilities_json))
-      : null;
-    state.agents.set(row.id, {
-      id: row.id,
-      name: row.name,
-      secretHash: row.secret_hash,
-      createdAt: row.created_at,
-      capabilities,
-      models: capabilities ? modelsOf(capabilities) : new Set(),
-      resident: [],
-      sessionId: row.session_id,
-      draining: row.draining === 1,
-      revoked: row.revoked === 1,
-      lastSeenAt: row.last_seen_at,
-      leases: new Set(),
-    });
-    if (row.last_seen_at !== null) this.#seenWrittenAt.set(row.id, row.last_seen_at);
-  }
-
   /**
    * Writes changes in one transaction; `state` is as before them. Answers the number that each
    * change gave its job, in the same order.
@@ -114,16 +132,22 @@ export class SchedulerStore {
   apply(state: QueueState, changes: readonly Change[]): readonly number[] {
     const changed = this.#changed;
     const numbers: number[] = [];
+    const orderBytes = this.#orderBytes;
+    const write = () => {
+      const places = new Map<string, number>();
+      for (const change of changes) {
+        this.#write(state, change, places);
+        numbers.push(this.#changed);
+      }
+    };
     try {
-      this.#storage.transactionSync(() => {
-        const places = new Map<string, number>();
-        for (const change of changes) {
-          this.#write(state, change, places);
-          numbers.push(this.#changed);
-        }
-      });
+      // One statement is whole by itself.
+      if (changes.length === 1 && STATEMENTS_1.has(changes[0]!.kind)) write();
+      else this.#storage.transactionSync(write);
       return numbers;
     } catch (error) {
+      this.#bodies.clear();
+      this.#orderBytes = orderBytes;
       this.#changed = changed;
       this.#placesTo = this.#meta('next_place');
       throw error;
@@ -148,24 +172,19 @@ export class SchedulerStore {
         return this.#update(
           placeOf(change.jobId),
           `status = ?, agent_id = NULL, session_id = NULL, lease_until = NULL, started_at = NULL,
-           attempt = ?`,
-          ['queued', change.attempt],
+           attempt = ?, failed_by = coalesce(?, failed_by)`,
+          ['queued', change.attempt, change.failedBy],
         );
       case 'cancel_requested':
         return this.#update(placeOf(change.jobId), 'cancel_requested_at = ?', [change.at]);
       case 'job_ended':
-        return this.#update(
-          placeOf(change.jobId),
-          'status = ?, finished_at = ?, outcome_json = ?',
-          [change.outcome.status, change.at, JSON.stringify(change.outcome)],
-        );
+        return this.#writeEnd(state, placeOf(change.jobId), change);
       case 'job_forgotten':
         this.#watched.delete(change.jobId);
         this.#leaseUntil.delete(change.jobId);
-        this.#sql.exec('DELETE FROM job WHERE place = ?', placeOf(change.jobId));
-        return;
+        return this.#deleteJob(placeOf(change.jobId));
       default:
-        return this.#writeAgent(change);
+        return this.#agents.write(change);
     }
   }
 
@@ -173,19 +192,50 @@ export class SchedulerStore {
     placeOf: (jobId: string) => number,
     change: Extract<Change, { kind: 'job_granted' }>,
   ): void {
-    const { jobId, lease, fencingToken, attempt, at, bypassedJobId } = change;
+    const { jobId, lease, fencingToken, attempt, at, expectedEndAt } = change;
     this.#leaseUntil.set(jobId, lease.expiresAt);
     this.#update(
       placeOf(jobId),
       `status = ?, agent_id = ?, session_id = ?, lease_until = ?, fencing_token = ?, attempt = ?,
-       started_at = ?`,
-      ['running', lease.agentId, lease.sessionId, lease.expiresAt, fencingToken, attempt, at],
+       started_at = ?, expected_end_at = ?`,
+      [
+        'running',
+        lease.agentId,
+        lease.sessionId,
+        lease.expiresAt,
+        fencingToken,
+        attempt,
+        at,
+        expectedEndAt,
+      ],
     );
-    if (bypassedJobId === null) return;
-    this.#sql.exec(
-      'UPDATE job SET bypassed = bypassed + 1 WHERE place = ?',
-      placeOf(bypassedJobId),
-    );
+  }
+
+  #writeEnd(
+    state: QueueState,
+    place: number,
+    change: Extract<Change, { kind: 'job_ended' }>,
+  ): void {
+    const { jobId, outcome, at } = change;
+    const json = JSON.stringify(outcome);
+    const agentId = state.jobs.get(jobId)?.lease?.agentId ?? null;
+    this.#bodies.keepEnd(place, { outcome, at, agentId }, json.length);
+    this.#update(place, 'status = ?, finished_at = ?, outcome_json = ?', [
+      outcome.status,
+      at,
+      json,
+    ]);
+  }
+
+  #deleteJob(place: number): void {
+    this.#bodies.drop(place);
+    const { bytes } = this.#sql
+      .exec<{ bytes: number }>(
+        'DELETE FROM job WHERE place = ? RETURNING octet_length(order_json) AS bytes',
+        place,
+      )
+      .one();
+    this.#orderBytes -= bytes;
   }
 
   #writeRenewal(
@@ -207,44 +257,6 @@ export class SchedulerStore {
     );
   }
 
-  #writeAgent(change: Extract<Change, { agentId: string }>): void {
-    switch (change.kind) {
-      case 'agent_issued':
-        this.#sql.exec(
-          `INSERT INTO agent (id, name, secret_hash, created_at, draining, revoked)
-           VALUES (?, ?, ?, ?, 0, 0)`,
-          change.agentId,
-          change.name,
-          change.secretHash,
-          change.at,
-        );
-        return;
-      case 'agent_revoked':
-        this.#sql.exec('UPDATE agent SET revoked = 1 WHERE id = ?', change.agentId);
-        return;
-      case 'agent_drained':
-        this.#sql.exec('UPDATE agent SET draining = 1 WHERE id = ?', change.agentId);
-        return;
-      case 'agent_registered':
-        this.#seenWrittenAt.set(change.agentId, change.at);
-        this.#sql.exec(
-          `UPDATE agent SET session_id = ?, capabilities_json = ?, draining = 0, last_seen_at = ?
-           WHERE id = ?`,
-          change.sessionId,
-          JSON.stringify(change.capabilities),
-          change.at,
-          change.agentId,
-        );
-        return;
-      case 'agent_seen': {
-        const writtenAt = this.#seenWrittenAt.get(change.agentId) ?? 0;
-        if (change.at - writtenAt < AGENT_SEEN_WRITE_MS) return;
-        this.#seenWrittenAt.set(change.agentId, change.at);
-        this.#sql.exec('UPDATE agent SET last_seen_at = ? WHERE id = ?', change.at, change.agentId);
-      }
-    }
-  }
-
   /** A place is never given twice, also after a restart: they are set aside by the block. */
   #reservePlace(place: number): void {
     if (place < this.#placesTo) return;
@@ -256,20 +268,30 @@ export class SchedulerStore {
     const { order, place, at } = change;
     this.#reservePlace(place);
     this.#changed += 1;
-    this.#sql.exec(
-      `INSERT INTO job (place, id, account_id, tier, model, deadline_at, status, sequence, changed,
-        attempt, fencing_token, bypassed, queued_at, watched, order_json)
-       VALUES (?, ?, ?, ?, ?, ?, 'queued', 2, ?, 0, 0, 0, ?, 0, ?)`,
+    const json = JSON.stringify(order);
+    this.#bodies.keepOrder(place, order, json.length);
+    const inserted = this.#sql.exec<{ bytes: number }>(
+      `INSERT INTO job (place, id, account_id, tier, model, batch_key, millitokens, tag,
+        span_ms, foreseen_ms, deadline_at, status, sequence, changed, attempt, fencing_token, queued_at,
+        watched, order_json)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 2, ?, 0, 0, ?, 0, ?)
+       RETURNING octet_length(order_json) AS bytes`,
       place,
       order.id,
       order.accountId,
       order.tier,
       order.spec.model,
+      batchKeyOf(order.spec),
+      order.heldMillitokens,
+      change.tag,
+      change.spanMs,
+      change.foreseenMs,
       order.deadlineAt,
       this.#changed,
       at,
-      JSON.stringify(order),
+      json,
     );
+    this.#orderBytes += inserted.one().bytes;
   }
 
   #update(place: number, assignments: string, values: readonly SqlStorageValue[]): void {
@@ -284,47 +306,28 @@ export class SchedulerStore {
 
   /** What was ordered; the job must be live. */
   order(entry: LiveEntry): JobOrder {
-    const row = this.#sql
-      .exec<{ order_json: string }>('SELECT order_json FROM job WHERE place = ?', entry.place)
-      .one();
-    return JSON.parse(row.order_json) as JobOrder;
+    return this.#bodies.order(entry.place);
   }
 
   /** The whole record of a live job. */
-  record(entry: LiveEntry): { record: JobRecord; bytes: number } {
-    const row = this.#sql.exec<BodyRow>('SELECT * FROM job WHERE place = ?', entry.place).one();
-    const order = JSON.parse(row.order_json) as JobOrder;
-    const outcome = row.outcome_json ? (JSON.parse(row.outcome_json) as Outcome) : null;
-    const bytes = row.order_json.length + (row.outcome_json?.length ?? 0);
-    const record = {
-      ...order,
-      status: row.status,
-      sequence: row.sequence,
-      attempt: row.attempt,
-      agentId: row.agent_id,
-      queuedAt: row.queued_at,
-      startedAt: row.started_at,
-      finishedAt: row.finished_at,
-      cancelRequestedAt: row.cancel_requested_at,
-      settledMillitokens: outcome?.settledMillitokens ?? null,
-      artifacts: outcome?.artifacts ?? [],
-      usage: outcome?.usage ?? {},
-      timings: outcome?.timings ?? null,
-      error: outcome?.error ?? null,
-    };
-    return { record, bytes };
+  record(entry: LiveEntry): Recorded {
+    return this.#bodies.record(entry);
   }
 
   /** What an ended job cost; 0 for one that has not ended. */
   settledMillitokens(entry: LiveEntry): number {
-    const row = this.#sql
-      .exec<{ outcome_json: string | null }>(
-        'SELECT outcome_json FROM job WHERE place = ?',
-        entry.place,
-      )
-      .one();
-    if (row.outcome_json === null) return 0;
-    return (JSON.parse(row.outcome_json) as Outcome).settledMillitokens;
+    return this.#bodies.settledMillitokens(entry.place);
+  }
+
+  /** Puts ended jobs on the shelf, in one transaction. */
+  shelve(entries: readonly LiveEntry[]): void {
+    this.#storage.transactionSync(() => {
+      for (const entry of entries) {
+        this.#watched.delete(entry.id);
+        this.#leaseUntil.delete(entry.id);
+        this.shelf.put(entry);
+      }
+    });
   }
 
   /** From now on the job's Feed is told of its changes. */
@@ -342,6 +345,14 @@ export class SchedulerStore {
     if (changed - this.#cursor < RECORD_BATCH_MAX) return;
     this.#cursor = changed;
     this.#setMeta('postgres_cursor', changed);
+  }
+
+  /** Writes what the pool has learned, at most every MEMORY_WRITE_MS. */
+  saveMemory(state: QueueState, now: number): void {
+    if (now - this.#memoryWrittenAt < MEMORY_WRITE_MS) return;
+    this.#memoryWrittenAt = now;
+    const json = JSON.stringify(toMemory(state));
+    this.#sql.exec('INSERT OR REPLACE INTO memory (one, json) VALUES (1, ?)', json);
   }
 
   #meta(key: string): number {

@@ -1,6 +1,6 @@
 /** What a pool says of its agents and its queue, for users and for the operator. */
 import type { AgentView, Availability } from '#schema/api.ts';
-import { isOnline } from '../core/wait.ts';
+import { isOnline } from '../core/online.ts';
 import type { AgentEntry, QueueState } from '../core/state.ts';
 import type { PoolSurvey } from '../env.ts';
 

@@ -8,9 +8,13 @@ import { RpcTarget } from 'cloudflare:workers';
 import { POLL_MARGIN_MS } from '#schema/limits.ts';
 import type { ParkedPoll } from '../env.ts';
 
+/** Of a short poll, such as one that asks ahead, no more than this is its margin. */
+const MARGIN_SHARE_MAX = 0.25;
+
 interface Waiter<Question, Answer> {
   readonly question: Question;
-  readonly deadline: number;
+  /** Answered no later than this: an answer takes its time. */
+  readonly openUntil: number;
   readonly resolve: (answer: Answer) => void;
 }
 
@@ -43,11 +47,16 @@ export class Waiters<Question, Answer> {
     this.#nothing = nothing;
   }
 
-  /** Parks until `answer` is called for this agent. */
-  park(agentId: string, question: Question, deadline: number): ParkedPoll<Answer> {
+  /** Parks until `answer` is called for this agent, or its caller disposes of it. */
+  park(
+    agentId: string,
+    question: Question,
+    { now, waitMs }: { readonly now: number; readonly waitMs: number },
+  ): ParkedPoll<Answer> {
     this.answer(agentId, this.#nothing);
     const { promise, resolve } = Promise.withResolvers<Answer>();
-    const waiter = { question, deadline, resolve };
+    const openUntil = now + waitMs - Math.min(POLL_MARGIN_MS, waitMs * MARGIN_SHARE_MAX);
+    const waiter = { question, openUntil, resolve };
     this.#byAgent.set(agentId, waiter);
     return new Parked(promise, () => {
       if (this.#byAgent.get(agentId) === waiter) this.#byAgent.delete(agentId);
@@ -66,7 +75,7 @@ export class Waiters<Question, Answer> {
   /** The polls that will still be there when an answer given at `now` arrives, oldest first. */
   *open(now: number): Generator<[agentId: string, question: Question]> {
     for (const [agentId, waiter] of this.#byAgent) {
-      if (now + POLL_MARGIN_MS <= waiter.deadline) yield [agentId, waiter.question];
+      if (now <= waiter.openUntil) yield [agentId, waiter.question];
     }
   }
 }

@@ -15,7 +15,7 @@ export async function acquireJob(
 ): Promise<Result<AcquireAnswer, AgentRefusal>> {
   const poll = await env.schedulers.getByName(pool).acquire(agent, body);
   if (!poll.ok) return poll;
-  const nothing = { job: null, drain: false };
+  const nothing = { job: null, batch: [], drain: false };
   const answer = await endPoll(poll.value, { waitMs: body.waitMs, nothing });
   return ok(await addTicket(env, { agent, answer }, Date.now()));
 }

@@ -1,4 +1,4 @@
-import { eq } from 'drizzle-orm';
+import { eq, inArray } from 'drizzle-orm';
 import { expect, it } from 'vitest';
 import { account, agent, apiKey, audit } from '#schema/tables/index.ts';
 import { parseEnv } from '../env.ts';
@@ -49,4 +49,20 @@ it('writes rows of every kind, the last of each id, as often as they are sent', 
 
 it('has nothing to do with no rows, even while Postgres is away', async () => {
   await mirrorAccount({ ...env, databaseWsProxy: '127.0.0.1:9/v1' }, []);
+});
+
+it('leaves out a row that Postgres refuses, and writes those around it', async () => {
+  const [before, after] = [makeAccountId(NOW), makeAccountId(NOW + 1)];
+  const row = (id: string, name: string | null): MirrorRow => ({
+    table: 'account',
+    row: { id, name: name as string, plan: 'free', createdAt },
+  });
+  await mirrorAccount(env, [row(before, 'Ada'), row(makeAccountId(NOW), null), row(after, 'Bo')]);
+  const found = await openDb(env, (db) =>
+    db
+      .select({ name: account.name })
+      .from(account)
+      .where(inArray(account.id, [before, after])),
+  );
+  expect(found.map(({ name }) => name).toSorted()).toEqual(['Ada', 'Bo']);
 });

@@ -6,8 +6,9 @@
 import { RECORD_BATCH_MAX } from '#schema/limits.ts';
 import { account, agent, apiKey, audit } from '#schema/tables/index.ts';
 import type { Env } from '../env.ts';
-import { openDb, setExcluded, toStorable } from '../io/db.ts';
+import { openDb, setExcluded, toStorable, writeWithoutRefused } from '../io/db.ts';
 import type { Queries } from '../io/db.ts';
+import { logError } from '../io/log.ts';
 
 /** A row as a Durable Object keeps it until it is written: times are ISO 8601. */
 type Kept<Row> = { readonly [K in keyof Row]: KeptValue<Row[K]> };
@@ -24,16 +25,18 @@ export type MirrorRow =
   | { readonly table: 'agent'; readonly row: Kept<AgentRow> }
   | { readonly table: 'audit'; readonly row: Kept<AuditRow> };
 
-/** Throws when Postgres is away; the caller keeps the rows and repeats. */
+/**
+ * Throws when Postgres is away; the caller keeps the rows and repeats. A row that Postgres
+ * refuses is logged and left out, so that it does not hold up those behind it.
+ */
 export async function mirrorAccount(env: Env, rows: readonly MirrorRow[]): Promise<void> {
-  if (rows.length === 0) return;
-  await openDb(env, (db) =>
-    db.transaction(async (tx) => {
-      for (let start = 0; start < rows.length; start += RECORD_BATCH_MAX) {
-        await writeRows(tx, rows.slice(start, start + RECORD_BATCH_MAX).map(toStorable));
-      }
-    }),
-  );
+  for (let start = 0; start < rows.length; start += RECORD_BATCH_MAX) {
+    await writeWithoutRefused(
+      rows.slice(start, start + RECORD_BATCH_MAX).map(toStorable),
+      (batch) => openDb(env, (db) => db.transaction((tx) => writeRows(tx, batch))),
+      ({ table, row }, error) => logError('mirror.row_refused', error, { table, id: row.id }),
+    );
+  }
 }
 
 async function writeRows(tx: Queries, rows: readonly MirrorRow[]): Promise<void> {

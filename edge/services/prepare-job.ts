@@ -82,7 +82,7 @@ export async function prepareJob(
     metadata: request.metadata ?? {},
     deadlineS: request.deadline_s ?? null,
     idempotencyKey,
-    bodyHash: await hashSha256(toCanonicalJson(request)),
+    bodyHash: idempotencyKey === null ? '' : await hashSha256(toCanonicalJson(request)),
     requestId,
   });
 }

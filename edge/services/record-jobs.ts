@@ -1,5 +1,5 @@
 /**
- * Writes job records to the history: job, artifacts, usage, ledger, audit, in one transaction.
+ * Writes job records to the history: job, artifacts, usage, ledger, audit, in one statement.
  * Idempotent on (id, sequence): an older record changes nothing, a repeat neither.
  * The ledger gets the hold with the first record of a job, the settlement and the release with
  * its last; both are written even when they are 0, so that hold = settle + release is provable
@@ -11,7 +11,7 @@ import { ARTIFACT_KEEP_MS, RECORD_BATCH_MAX } from '#schema/limits.ts';
 import type { JobRecord } from '#schema/record.ts';
 import { artifact, audit, job, ledgerEntry, usage } from '#schema/tables/index.ts';
 import type { Env } from '../env.ts';
-import { isRefusedData, openDb, setExcluded, toStorable } from '../io/db.ts';
+import { insertRows, openDb, setAllExcluded, writeWithoutRefused } from '../io/db.ts';
 import type { Queries } from '../io/db.ts';
 import { logError } from '../io/log.ts';
 import { toJobRow } from './job-row.ts';
@@ -34,39 +34,28 @@ export function keepNewest(records: readonly JobRecord[]): JobRecord[] {
   return [...newest.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-async function recordBatch(env: Env, records: readonly JobRecord[]): Promise<void> {
-  try {
-    await openDb(env, (db) => db.transaction((tx) => writeRecords(tx, records)));
-  } catch (error) {
-    if (!isRefusedData(error)) throw error;
-    // One record that Postgres will never take must not hold up all others behind it.
-    if (records.length === 1) {
-      const { id, sequence, status } = records[0]!;
-      logError('history.record_refused', error, { job_id: id, sequence, status });
-      return;
-    }
-    const half = Math.ceil(records.length / 2);
-    await recordBatch(env, records.slice(0, half));
-    await recordBatch(env, records.slice(half));
-  }
+async function recordBatch(env: Env, batch: readonly JobRecord[]): Promise<void> {
+  await writeWithoutRefused(
+    batch,
+    (records) => openDb(env, (db) => writeRecords(db, records)),
+    ({ id, sequence, status }, error) =>
+      logError('history.record_refused', error, { job_id: id, sequence, status }),
+  );
 }
 
-async function writeRecords(tx: Queries, records: readonly JobRecord[]): Promise<void> {
-  await tx
-    .insert(job)
-    .values(records.map((record) => toStorable(toJobRow(record))))
-    .onConflictDoUpdate({
-      target: job.id,
-      set: setExcluded(job),
-      // A terminal state is final, whatever comes later.
-      setWhere: sql`excluded.sequence > ${job.sequence} and ${job.finishedAt} is null`,
-    });
+/** All tables in one statement: one round trip, and no transaction to open and close. */
+async function writeRecords(db: Queries, records: readonly JobRecord[]): Promise<void> {
   const ended = records.filter(({ status }) => isTerminal(status));
-  const artifacts = ended.flatMap(toArtifactRows);
-  if (artifacts.length > 0) await tx.insert(artifact).values(artifacts).onConflictDoNothing();
-  if (ended.length > 0) await tx.insert(usage).values(ended.map(toUsageRow)).onConflictDoNothing();
-  await tx.insert(ledgerEntry).values(records.flatMap(toLedgerRows)).onConflictDoNothing();
-  await tx.insert(audit).values(records.flatMap(toAuditRows)).onConflictDoNothing();
+  // A terminal state is final, whatever comes later.
+  const newer = sql`(id) do update set ${setAllExcluded(job)}
+    where excluded.sequence > ${job.sequence} and ${job.finishedAt} is null`;
+  const once = sql`do nothing`;
+  await db.execute(sql`with
+    jobs as (${insertRows(job, records.map(toJobRow), newer)}),
+    artifacts as (${insertRows(artifact, ended.flatMap(toArtifactRows), once)}),
+    usages as (${insertRows(usage, ended.map(toUsageRow), once)}),
+    entries as (${insertRows(ledgerEntry, records.flatMap(toLedgerRows), once)})
+    ${insertRows(audit, records.flatMap(toAuditRows), once)}`);
 }
 
 function toArtifactRows(record: JobRecord): (typeof artifact.$inferInsert)[] {

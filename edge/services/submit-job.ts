@@ -1,9 +1,19 @@
-/** Submits a job: the Account admits it, holds its price and makes it durable before we answer. */
+/**
+ * Submits jobs: the Account admits each, holds its price and makes it durable before we answer.
+ * Several jobs of one request are one call to the Account, whatever becomes of each.
+ */
+import type { JobRequest } from '#schema/job.ts';
 import type { LiveJob } from '#schema/record.ts';
 import type { Result } from '../core/result.ts';
 import { fail, ok } from '../core/result.ts';
-import type { AdmissionRefusal, Env, Principal } from '../env.ts';
-import { logInfo } from '../io/log.ts';
+import type {
+  AccessRefusal,
+  AdmissionRefusal,
+  Env,
+  Principal,
+  SubmitInput,
+  Submitted,
+} from '../env.ts';
 import { findJob } from './find-job.ts';
 import type { FindRefusal } from './find-job.ts';
 import { prepareJob } from './prepare-job.ts';
@@ -28,20 +38,62 @@ export async function submitJob(
   const { accountId, secretHash } = submission.credential;
   const answer = await env.accounts.getByName(accountId).submit(secretHash, input.value);
   if (!answer.ok) return answer;
-  const submitted = answer.value;
-  if (!submitted.replayed) {
-    const { principal, job } = submitted;
-    const { id, spec, heldMillitokens } = job.record;
-    logInfo('job.submit', {
-      request_id: submission.requestId,
-      job_id: id,
-      account_id: accountId,
-      model: spec.model,
-      held: heldMillitokens,
-    });
-    return ok({ principal, job, replayed: false });
+  return findSubmitted(env, answer.value, accountId);
+}
+
+/** Jobs of one request that parse, each with its place in it. */
+export interface SubmitBatch extends Omit<SubmitRequest, 'request'> {
+  readonly requests: readonly { readonly place: number; readonly request: JobRequest }[];
+}
+
+/** What became of each job, by its place in the request. */
+export interface SubmittedBatch {
+  readonly principal: Principal;
+  readonly jobs: ReadonlyMap<number, Result<SubmittedJob, SubmitRefusal>>;
+}
+
+/**
+ * Accepts jobs or says of each why not. The idempotency key is the whole request's: each job's is
+ * made of it and its place, by a space, which no key has.
+ */
+export async function submitJobs(
+  env: Env,
+  { requests, ...common }: SubmitBatch,
+): Promise<Result<SubmittedBatch, AccessRefusal>> {
+  const { accountId, secretHash } = common.credential;
+  const key = common.idempotencyKey;
+  const jobs = new Map<number, Result<SubmittedJob, SubmitRefusal>>();
+  const inputs: { place: number; input: SubmitInput }[] = [];
+  for (const { place, request } of requests) {
+    const idempotencyKey = key === null ? null : `${key} ${place}`;
+    const input = await prepareJob(env, { ...common, request, idempotencyKey });
+    if (input.ok) inputs.push({ place, input: input.value });
+    else jobs.set(place, input);
   }
+  const account = env.accounts.getByName(accountId);
+  const answer = await account.submitAll(
+    secretHash,
+    inputs.map(({ input }) => input),
+  );
+  if (!answer.ok) return answer;
+  const { principal } = answer.value;
+  const found = inputs.map(async ({ place }, index) => {
+    const submitted = answer.value.jobs[index]!;
+    const job = submitted.ok ? await findSubmitted(env, submitted.value, accountId) : submitted;
+    jobs.set(place, job);
+  });
+  await Promise.all(found);
+  return ok({ principal, jobs });
+}
+
+/** The job that was made now, or by the earlier request that this one repeats. */
+async function findSubmitted(
+  env: Env,
+  submitted: Submitted,
+  accountId: string,
+): Promise<Result<SubmittedJob, FindRefusal>> {
+  const { principal } = submitted;
+  if (!submitted.replayed) return ok({ principal, job: submitted.job, replayed: false });
   const job = await findJob(env, { jobId: submitted.jobId, accountId });
-  if (!job.ok) return fail(job.error);
-  return ok({ principal: submitted.principal, job: job.value, replayed: true });
+  return job.ok ? ok({ principal, job: job.value, replayed: true }) : fail(job.error);
 }

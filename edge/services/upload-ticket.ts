@@ -2,21 +2,24 @@
  * Upload tickets: given with each lease, shown with each upload. One is bound to the attempt and
  * to the agent's token, so that no call to the Scheduler is needed to check it.
  */
-import type { AcquireAnswer } from '#schema/agent-protocol.ts';
+import type { AcquireAnswer, LeasedJob } from '#schema/agent-protocol.ts';
 import type { AgentCredential, Env } from '../env.ts';
 import { signTicket, verifyTicket } from '../io/token.ts';
 
-/** The answer with a ticket for its job, if it has one. */
+/** The answer with a ticket for each of its jobs. */
 export async function addTicket(
   env: Env,
   { agent, answer }: { agent: AgentCredential; answer: AcquireAnswer },
   now: number,
 ): Promise<AcquireAnswer> {
-  const { job } = answer;
+  const { job, batch } = answer;
   if (!job) return answer;
-  const { jobId, fencingToken } = job;
-  const claim = { jobId, fencingToken, secretHash: agent.secretHash };
-  return { ...answer, job: { ...job, uploadTicket: await signTicket(env.signingKey, claim, now) } };
+  const signed = async (of: LeasedJob): Promise<LeasedJob> => {
+    const { jobId, fencingToken } = of;
+    const claim = { jobId, fencingToken, secretHash: agent.secretHash };
+    return { ...of, uploadTicket: await signTicket(env.signingKey, claim, now) };
+  };
+  return { ...answer, job: await signed(job), batch: await Promise.all(batch.map(signed)) };
 }
 
 /** Whether the ticket is for this attempt and this agent, and still good. */

@@ -109,14 +109,14 @@ export class TestAgent {
     return schedulerOf(this.pool).register(this.credential, {
       sessionId: this.sessionId,
       version: '1',
-      capabilities: { gpu: null, engines: [{ engine: 'test', version: '1', models: [...models] }] },
+      capabilities: { gpu: null, engines: [{ engine: 'test', version: '1', models: [...models], batchMax: 1 }] },
       holding: this.holding,
     });
   }
 
   async acquire(waitMs = 0) {
     const { sessionId, holding } = this;
-    const body = { sessionId, holding, resident: [], waitMs };
+    const body = { sessionId, holding, resident: [], busyMs: 0, waitMs };
     const poll = await schedulerOf(this.pool).acquire(this.credential, body);
     if (!poll.ok) throw new Error(poll.error.reason);
     const answer = 'answer' in poll.value ? poll.value.answer : await poll.value.parked.wait();
@@ -151,7 +151,7 @@ export class TestAgent {
       artifacts: [],
       usage: { steps: 20 },
       timings: { loadMs: 0, serviceMs: 1000, uploadMs: 10 },
-      next: askNext ? { resident: [], holding: this.holding } : null,
+      next: askNext ? { resident: [], busyMs: 0, holding: this.holding } : null,
     });
     const job = answer.ok ? answer.value.next?.job : null;
     if (job) this.holding.push({ jobId: job.jobId, fencingToken: job.fencingToken });

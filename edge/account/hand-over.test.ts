@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import type { JobOrder } from '#schema/record.ts';
+import { ok } from '../core/result.ts';
+import type { EnqueueOptions, Enqueued, Env } from '../env.ts';
+import { makeAccountId } from '../io/id.ts';
+import { newOrder } from '../test/world.ts';
+import { HandOvers } from './hand-over.ts';
+import { asCreated } from './order.ts';
+import type { AccountStore } from './store.ts';
+
+type Call = { pool: string; ids: string[]; options: EnqueueOptions };
+
+/** Hand-overs of an account with these open jobs, to Schedulers that a test plays. */
+function testWorld(orders: readonly JobOrder[], known: (open: Set<string>) => string[] = () => []) {
+  const calls: Call[] = [];
+  const open = new Set(orders.map(({ id }) => id));
+  const woken: number[] = [];
+  let isAway = false;
+  const getByName = (pool: string) => ({
+    enqueueAll: async (offered: readonly JobOrder[], options: EnqueueOptions) => {
+      calls.push({ pool, ids: offered.map(({ id }) => id), options });
+      if (isAway) throw new Error('away');
+      return offered.map((order): Enqueued => ok(asCreated(order)));
+    },
+    known: async () => known(open),
+  });
+  const store = {
+    dueJobs: () => orders.map((order) => ({ order, cancelled: false })),
+    findHold: (id: string) => (open.has(id) ? { day: '2026-11-22', heldMillitokens: 1 } : null),
+    checkLater: () => {},
+  };
+  const handOvers = new HandOvers(
+    { schedulers: { getByName } } as unknown as Env,
+    store as unknown as AccountStore,
+    (at) => woken.push(at),
+  );
+  const leave = () => {
+    isAway = true;
+  };
+  return { handOvers, calls, woken, leave };
+}
+
+const account = makeAccountId(0);
+const order = (pool: string) => newOrder(pool, account);
+const jobsOf = (orders: readonly JobOrder[]) =>
+  orders.map((one) => ({ order: one, cancelled: false }));
+
+describe('a hand-over', () => {
+  it('is one call for each pool, answered for each job', async () => {
+    const orders = [order('one'), order('two'), order('one')];
+    const { handOvers, calls } = testWorld(orders);
+    const answers = await handOvers.offer(jobsOf(orders), false);
+    expect(calls.map(({ pool, ids }) => [pool, ids.length])).toEqual([
+      ['one', 2],
+      ['two', 1],
+    ]);
+    const ids = answers.map((answer) => answer?.ok && answer.value.record.id);
+    expect(ids).toEqual(orders.map(({ id }) => id));
+    expect(orders.some(({ id }) => handOvers.isUnderWay(id))).toBe(false);
+  });
+
+  it('that is not answered is null, and an alarm is set to repeat it', async () => {
+    const orders = [order('one')];
+    const { handOvers, woken, leave } = testWorld(orders);
+    leave();
+    expect(await handOvers.offer(jobsOf(orders), false)).toEqual([null]);
+    expect(woken).toHaveLength(1);
+    expect(handOvers.isUnderWay(orders[0]!.id)).toBe(false);
+  });
+
+  it('is waited for by whoever asks while it is under way', async () => {
+    const orders = [order('one')];
+    const { handOvers } = testWorld(orders);
+    const offered = handOvers.offer(jobsOf(orders), false);
+    const outcome = handOvers.outcome(orders[0]!.id);
+    expect(await outcome).toEqual((await offered)[0]);
+    expect(await handOvers.outcome(orders[0]!.id)).toBeNull();
+  });
+});
+
+describe('the look after open jobs', () => {
+  it('offers what the Scheduler does not know, as jobs that have our word', async () => {
+    const orders = [order('one'), order('one')];
+    const { handOvers, calls } = testWorld(orders, () => [orders[0]!.id]);
+    await handOvers.reconcile(0);
+    const options = { accepted: true, cancelled: false };
+    expect(calls).toEqual([{ pool: 'one', ids: [orders[1]!.id], options }]);
+  });
+
+  it('does not bring a job to life again that ended while it asked', async () => {
+    const orders = [order('one')];
+    const { handOvers, calls } = testWorld(orders, (open) => {
+      open.clear();
+      return [];
+    });
+    await handOvers.reconcile(0);
+    expect(calls).toEqual([]);
+  });
+});

@@ -1,0 +1,125 @@
+/**
+ * The hand-over of an account's jobs to their Schedulers: one call per pool for all that are
+ * offered together. A Scheduler takes a job once however often it is offered, so an offer that
+ * was not answered is repeated, with a growing pause, until it is.
+ */
+import { assert } from '#schema/assert.ts';
+import { poolOfJob } from '#schema/id.ts';
+import { DELIVERY_CHECK_MS, JOBS_PER_BATCH_MAX, RECONCILE_MS } from '#schema/limits.ts';
+import { backoffMs } from '../core/retry.ts';
+import type { Enqueued, Env } from '../env.ts';
+import { logWarn } from '../io/log.ts';
+import type { AccountStore, OpenJob } from './store.ts';
+
+/** The hand-overs of one account; see above. */
+export class HandOvers {
+  readonly #env: Env;
+  readonly #store: AccountStore;
+  readonly #wakeBy: (at: number) => void;
+  /** By job id: a repeat of the request waits for the same answer. */
+  readonly #underWay = new Map<string, Promise<Enqueued | null>>();
+  #failures = 0;
+
+  /** `wakeBy` sees to it that `reconcile` is called by that time. */
+  constructor(env: Env, store: AccountStore, wakeBy: (at: number) => void) {
+    this.#env = env;
+    this.#store = store;
+    this.#wakeBy = wakeBy;
+  }
+
+  isUnderWay(jobId: string): boolean {
+    return this.#underWay.has(jobId);
+  }
+
+  /** What a hand-over under way comes to; null when there is none, or no answer. */
+  async outcome(jobId: string): Promise<Enqueued | null> {
+    return (await this.#underWay.get(jobId)) ?? null;
+  }
+
+  /**
+   * Offers jobs; null for one that was not answered, which `reconcile` will repeat. `accepted`
+   * says that their user has our word.
+   */
+  async offer(jobs: readonly OpenJob[], accepted: boolean): Promise<(Enqueued | null)[]> {
+    const kinds = Map.groupBy(jobs, ({ order, cancelled }) => `${poolOf(order.id)} ${cancelled}`);
+    for (const same of kinds.values()) {
+      for (let start = 0; start < same.length; start += JOBS_PER_BATCH_MAX) {
+        this.#call(same.slice(start, start + JOBS_PER_BATCH_MAX), accepted);
+      }
+    }
+    return Promise.all(jobs.map(({ order }) => this.outcome(order.id)));
+  }
+
+  /** One call for jobs of one pool that are all cancelled, or none is. */
+  #call(jobs: readonly OpenJob[], accepted: boolean): void {
+    const [{ order, cancelled }] = jobs as [OpenJob];
+    const orders = jobs.map((job) => job.order);
+    const answers = this.#env.schedulers
+      .getByName(poolOf(order.id))
+      .enqueueAll(orders, { accepted, cancelled })
+      .then(
+        (taken) => {
+          if (accepted) this.#checkLater(jobs, Date.now() + RECONCILE_MS);
+          return taken;
+        },
+        (error: unknown) => this.#onUnanswered(jobs, error),
+      );
+    for (const [index, { id }] of orders.entries()) {
+      const answer = answers.then((taken) => taken?.[index] ?? null);
+      this.#underWay.set(id, answer);
+      void answer.finally(() => {
+        if (this.#underWay.get(id) === answer) this.#underWay.delete(id);
+      });
+    }
+  }
+
+  #onUnanswered(jobs: readonly OpenJob[], error: unknown): null {
+    logWarn('job.hand_over', { jobIds: jobs.map(({ order }) => order.id), message: String(error) });
+    const at = Date.now() + backoffMs(this.#failures + 1, Math.random());
+    this.#checkLater(jobs, at);
+    this.#wakeBy(at);
+    return null;
+  }
+
+  #checkLater(jobs: readonly OpenJob[], at: number): void {
+    for (const { order } of jobs) this.#store.checkLater(order.id, at);
+  }
+
+  /** Looks after open jobs that are due: what its Scheduler does not know is offered again. */
+  async reconcile(now: number): Promise<void> {
+    const due = this.#store.dueJobs(now);
+    // Until a look has an answer, the next one is not before this.
+    this.#checkLater(due, now + DELIVERY_CHECK_MS);
+    const idle = due.filter(({ order }) => !this.isUnderWay(order.id));
+    const byPool = Map.groupBy(idle, ({ order }) => poolOf(order.id));
+    const unanswered = await Promise.all(
+      [...byPool].map(([pool, jobs]) => this.#reconcilePool(pool, jobs)),
+    );
+    this.#failures = unanswered.includes(true) ? this.#failures + 1 : 0;
+  }
+
+  /** Whether an offer went unanswered. */
+  async #reconcilePool(pool: string, jobs: readonly OpenJob[]): Promise<boolean> {
+    const ids = jobs.map(({ order }) => order.id);
+    let known: ReadonlySet<string>;
+    try {
+      known = new Set(await this.#env.schedulers.getByName(pool).known(ids));
+    } catch (error) {
+      logWarn('job.reconcile', { pool, message: String(error) });
+      return true;
+    }
+    const isKnown = ({ order }: OpenJob) => known.has(order.id);
+    this.#checkLater(jobs.filter(isKnown), Date.now() + RECONCILE_MS);
+    // A cancel that was not answered is offered again, whether or not the job is known; a job
+    // that ended while we asked is unknown too, and must not come to life again.
+    const open = jobs.filter(({ order }) => this.#store.findHold(order.id) !== null);
+    const again = open.filter((job) => job.cancelled || !isKnown(job));
+    return (await this.offer(again, true)).includes(null);
+  }
+}
+
+function poolOf(jobId: string): string {
+  const pool = poolOfJob(jobId);
+  assert(pool, 'a job id names its pool');
+  return pool;
+}

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { CommitGroup } from './commit-group.ts';
+
+/** A group over a disk that commits when told to; `log` has what happened. */
+function testGroup(gatherMs = 0) {
+  const log: string[] = [];
+  const commits: (() => void)[] = [];
+  const storage = { sync: () => new Promise<void>((resolve) => commits.push(resolve)) };
+  const options = { afterEach: () => log.push('commit'), gatherMs: () => gatherMs };
+  const group = new CommitGroup(storage, options);
+  const run = (name: string) => group.run(() => log.push(name));
+  const commit = async () => {
+    commits.shift()!();
+    await scheduler.wait(0);
+  };
+  return { group, log, commits, run, commit };
+}
+
+describe('a commit group', () => {
+  it('works at once when no commit is under way', () => {
+    const { log, run } = testGroup();
+    void run('a');
+    expect(log).toEqual(['a', 'commit']);
+  });
+
+  it('gathers calls while a commit is under way, and does them in order in one commit', async () => {
+    const { log, commits, run, commit } = testGroup();
+    for (const name of ['a', 'b', 'c', 'd']) void run(name);
+    expect(log).toEqual(['a', 'commit']);
+    await commit();
+    expect(log).toEqual(['a', 'commit', 'b', 'c', 'd', 'commit']);
+    expect(commits).toHaveLength(1);
+    await commit();
+    expect(commits).toHaveLength(0);
+    void run('e');
+    expect(log.slice(-2)).toEqual(['e', 'commit']);
+  });
+
+  it('answers each call by itself, also when another throws', async () => {
+    const { group, commit } = testGroup();
+    const first = group.run(() => 1);
+    const second = group.run(() => {
+      throw new Error('bad');
+    });
+    const third = group.run(() => 3);
+    const refused = expect(second).rejects.toThrow('bad');
+    await commit();
+    await refused;
+    expect(await Promise.all([first, third])).toEqual([1, 3]);
+  });
+
+  it('goes on after a commit that failed', async () => {
+    const log: string[] = [];
+    const storage = { sync: () => Promise.reject(new Error('reset')) };
+    const group = new CommitGroup(storage, { afterEach: () => {} });
+    await Promise.all(['a', 'b', 'c'].map((name) => group.run(() => log.push(name))));
+    expect(log).toEqual(['a', 'b', 'c']);
+  });
+
+  it('gathers longer where it is asked to, and then takes all that came', async () => {
+    const { log, run, commit } = testGroup(5);
+    void run('a');
+    await commit();
+    const later = [run('b'), run('c')];
+    expect(log).toEqual(['a', 'commit']);
+    await Promise.all(later);
+    expect(log).toEqual(['a', 'commit', 'b', 'c', 'commit']);
+  });
+});

@@ -1,0 +1,59 @@
+/**
+ * Group commit for a Durable Object: while one commit is on its way to the disk, calls gather;
+ * then all of them write in one go, which is one commit. A call that finds none under way works
+ * at once, so that a quiet object pays nothing, and a busy one syncs once for many calls.
+ * Works run in the order of their calls, with nothing awaited between; each has to undo its own
+ * writes when it throws. Answers leave only after the commit: the platform's output gate.
+ */
+
+interface Options {
+  /** Runs after the works of a commit, and belongs to it. */
+  readonly afterEach: () => void;
+  /** How long calls gather before the commit that follows one. */
+  readonly gatherMs?: () => number;
+}
+
+/** The commits of one object; see above. */
+export class CommitGroup {
+  readonly #storage: Pick<DurableObjectStorage, 'sync'>;
+  readonly #options: Options;
+  #works: (() => void)[] = [];
+  #busy = false;
+
+  constructor(storage: Pick<DurableObjectStorage, 'sync'>, options: Options) {
+    this.#storage = storage;
+    this.#options = options;
+  }
+
+  /** Runs `work`, now or after the commit under way; answers what it returns or throws. */
+  run<T>(work: () => T): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.#works.push(() => {
+      try {
+        resolve(work());
+      } catch (error) {
+        reject(error);
+      }
+    });
+    if (!this.#busy) void this.#commitAll();
+    return promise;
+  }
+
+  async #commitAll(): Promise<void> {
+    this.#busy = true;
+    try {
+      while (this.#works.length > 0) {
+        const works = this.#works;
+        this.#works = [];
+        for (const work of works) work();
+        this.#options.afterEach();
+        // A commit that fails resets the object: its callers learn of that, and no one waits on.
+        await this.#storage.sync().catch(() => {});
+        const gatherMs = this.#options.gatherMs?.() ?? 0;
+        if (gatherMs > 0) await new Promise((resolve) => setTimeout(resolve, gatherMs));
+      }
+    } finally {
+      this.#busy = false;
+    }
+  }
+}
