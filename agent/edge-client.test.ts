@@ -10,7 +10,7 @@ import { LEASE_MS } from '#schema/limits.ts';
 import { TestClock } from './doubles/clock.ts';
 import { errorBody, TOKEN } from './doubles/edge-server.ts';
 import { EdgeClient } from './edge-client.ts';
-import { CALL_MS_MAX, RETRY_AFTER_MS_MAX } from './limits.ts';
+import { ANSWER_BYTES_MAX, CALL_MS_MAX, RETRY_AFTER_MS_MAX } from './limits.ts';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -18,6 +18,7 @@ const NEVER = new AbortController().signal;
 const ACQUIRE = {
   sessionId: '00000000-0000-4000-8000-000000000001',
   resident: [],
+  busyMs: 0,
   holding: [],
   waitMs: 0,
 };
@@ -72,7 +73,7 @@ describe('a call', () => {
       request.on('data', (chunk: Buffer) => (body += chunk.toString()));
       request.on('end', () => response.end('{"job":null,"drain":false,"later":1}'));
     };
-    expect(await acquire()).toEqual({ ok: true, value: { job: null, drain: false } });
+    expect(await acquire()).toEqual({ ok: true, value: { job: null, batch: [], drain: false } });
     expect(seen?.method).toBe('POST');
     expect(seen?.url).toBe('/agent/v1/acquire');
     expect(seen?.headers).toMatchObject({
@@ -152,7 +153,7 @@ describe('a call', () => {
         response.destroy();
       },
     ],
-    ['endless', (response: ServerResponse) => void response.end('x'.repeat(2 * 1024 * 1024))],
+    ['endless', (response: ServerResponse) => void response.end('x'.repeat(ANSWER_BYTES_MAX + 1))],
   ])('whose answer is %s is unreachable', async (_, spoil) => {
     handle = (request, response) => {
       request.resume();

@@ -11,12 +11,13 @@ describe('settings', () => {
       ok: true,
       env: {
         url: new URL('https://tessera.example'),
-        token: TOKEN,
+        tokens: [{ pool: 'main', token: TOKEN }],
         data: '.tessera/agents/agt_01k00000000000000000000000',
         healthPort: null,
         drainMs: DRAIN_MS,
         logLevel: 'info',
         engines: ['painter', 'flite', 'composer'],
+        servers: {},
       },
     });
   });
@@ -48,6 +49,31 @@ describe('settings', () => {
     const result = readEnv({ ...GOOD, [name]: value });
     expect(result.ok).toBe(false);
     expect(result.ok ? [] : result.faults).toEqual([expect.stringMatching(`^${name}: .{8,}`)]);
+  });
+
+  it('take several tokens, one a pool; the oldest one names the folder', () => {
+    const [older, newer] = ['01j00000000000000000000000', '01k00000000000000000000000'];
+    const tokens = [`tsa_side_${newer}_`, `tsa_main_${older}_`].map((id) => id + 's'.repeat(43));
+    expect(readEnv({ ...GOOD, TESSERA_AGENT_TOKEN: tokens.join(', ') })).toMatchObject({
+      env: {
+        tokens: [
+          { pool: 'side', token: tokens[0] },
+          { pool: 'main', token: tokens[1] },
+        ],
+        data: `.tessera/agents/agt_${older}`,
+      },
+    });
+  });
+
+  it.each([
+    ['two of one pool', `${TOKEN},${TOKEN}`, /two tokens of one pool/],
+    ['a broken one among sound ones', `${TOKEN},tsa_secret`, /set it to the token/],
+    ['a comma too many', `${TOKEN},`, /set it to the token/],
+  ])('refuse %s, and never repeat a token', (_, tokens, fault) => {
+    const result = readEnv({ ...GOOD, TESSERA_AGENT_TOKEN: tokens });
+    const faults = result.ok ? '' : result.faults.join();
+    expect(faults).toMatch(fault);
+    expect(faults).not.toMatch(/sss|secret/);
   });
 
   it('tell every fault at once, and never a token', () => {

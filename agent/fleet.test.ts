@@ -1,8 +1,9 @@
-import { expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { JobSpec } from '#schema/job.ts';
 import { Bell, TestClock } from './doubles/clock.ts';
 import { TestEngine } from './doubles/engine.ts';
 import { IMAGE_SPEC, TEXT_SPEC } from './doubles/spec.ts';
-import type { Engine, RunContext } from './engines/engine.ts';
+import type { Engine, RunContext, RunResult } from './engines/engine.ts';
 import { Fleet } from './fleet.ts';
 import { DISCOVER_MS_MAX } from './limits.ts';
 import type { Log } from './log.ts';
@@ -15,11 +16,16 @@ function fleetOf(engines: readonly Engine[], clock = new TestClock()) {
   return new Fleet(engines, { log: quiet, askGpu: () => Promise.resolve(GPU), timeout });
 }
 
-function context(): RunContext {
-  const { signal } = new AbortController();
+function context(signal = new AbortController().signal): RunContext {
   const ignore = () => {};
   return { signal, directory: 'scratch', onProgress: ignore, onPreview: ignore, onText: ignore };
 }
+
+function run(fleet: Fleet, spec: JobSpec): Promise<RunResult> {
+  return fleet.run([{ spec, context: context() }])[0]!;
+}
+
+const BROKEN = { code: 'job_failed', retryable: true, detail: 'broken' } as const;
 
 it('announces the engines that answer, and leaves out those that are away', async () => {
   const bell = new Bell();
@@ -29,10 +35,10 @@ it('announces the engines that answer, and leaves out those that are away', asyn
   const fleet = fleetOf([up, away]);
   expect(await fleet.discover()).toEqual({
     gpu: { name: 'RTX', vramMib: 24_000 },
-    engines: [{ engine: 'up', version: '1', models: ['painter'] }],
+    engines: [{ engine: 'up', version: '1', models: ['painter'], batchMax: 1 }],
   });
   expect(fleet.vramFreeMib()).toBe(20_000);
-  await expect(fleet.run(TEXT_SPEC, context())).rejects.toMatchObject({
+  await expect(run(fleet, TEXT_SPEC)).rejects.toMatchObject({
     code: 'model_unavailable',
   });
 });
@@ -56,12 +62,66 @@ it('frees the engine that holds the GPU before another one uses it', async () =>
   picture.loaded = ['svd'];
   const fleet = fleetOf([picture, text]);
   await fleet.discover();
-  void fleet.run(TEXT_SPEC, context());
+  const first = run(fleet, TEXT_SPEC);
   await bell.until(() => text.busy());
   expect(picture.freed).toBe(1);
-  void fleet.run(IMAGE_SPEC, context());
+  text.fail(BROKEN);
+  await expect(first).rejects.toThrow(BROKEN.detail);
+  void run(fleet, IMAGE_SPEC);
   await bell.until(() => picture.busy());
   expect(text.freed).toBe(0);
+});
+
+describe('several jobs', () => {
+  const bell = new Bell();
+  let engine: TestEngine;
+  let fleet: Fleet;
+  const jobs = (signals: readonly AbortSignal[]) =>
+    signals.map((signal) => ({ spec: IMAGE_SPEC, context: context(signal) }));
+  const live = () => new AbortController().signal;
+  beforeEach(async () => {
+    engine = new TestEngine('test', ['painter'], bell);
+    fleet = fleetOf([engine]);
+    await fleet.discover();
+  });
+
+  it('are one execution of an engine that runs batches, without what is aborted already', async () => {
+    engine.batchMax = 3;
+    const results = fleet.run(jobs([live(), AbortSignal.abort(new Error('gone')), live()]));
+    await expect(results[1]).rejects.toThrow('gone');
+    await bell.until(() => engine.busy());
+    expect([engine.jobs(), engine.runs]).toEqual([2, 1]);
+    engine.fail(BROKEN);
+    await expect(results[0]).rejects.toThrow(BROKEN.detail);
+    engine.fail(BROKEN);
+    await expect(results[2]).rejects.toThrow(BROKEN.detail);
+  });
+
+  it('are run one after another, each to its end, by an engine that cannot', async () => {
+    // As an engine file has it that implements no batch.
+    const single: Engine = {
+      name: 'single',
+      discover: () => engine.discover(),
+      resident: () => engine.resident(),
+      run: (spec, to) => engine.run(spec, to),
+      free: () => engine.free(),
+      close: () => engine.close(),
+    };
+    fleet = fleetOf([single]);
+    await fleet.discover();
+    const results = fleet.run(jobs([live(), live()]));
+    await bell.until(() => engine.busy());
+    engine.fail(BROKEN);
+    await expect(results[0]).rejects.toThrow(BROKEN.detail);
+    await bell.until(() => engine.runs === 2);
+    engine.fail(BROKEN);
+    await expect(results[1]).rejects.toThrow(BROKEN.detail);
+  });
+
+  it('are refused while a run goes on', async () => {
+    void fleet.run(jobs([live()]));
+    expect(() => fleet.run(jobs([live()]))).toThrow('one run at a time');
+  });
 });
 
 it('closes every engine, also when one of them fails to', async () => {

@@ -1,14 +1,13 @@
 /**
  * The engines of this box as one: asks them what they have, runs a job on the one that fits, and
  * frees the others before when they hold the GPU. An engine that does not answer counts as away
- * and is asked again later. One job at a time; the caller sees to that.
+ * and is asked again later. One run at a time; the caller sees to that.
  */
 import type { Capabilities } from '#schema/agent-protocol.ts';
 import { assert } from '#schema/assert.ts';
-import { AGENT_MODELS_MAX } from '#schema/limits.ts';
+import { AGENT_MODELS_MAX, BATCH_MAX } from '#schema/limits.ts';
 import { ModelId } from '#schema/model.ts';
-import type { JobSpec } from '#schema/job.ts';
-import type { Engine, EngineInfo, RunContext, RunResult } from './engines/engine.ts';
+import type { Engine, EngineInfo, EngineJob, RunResult } from './engines/engine.ts';
 import { EngineError } from './engines/engine.ts';
 import type { Gpu } from './gpu.ts';
 import { DISCOVER_MS_MAX } from './limits.ts';
@@ -19,6 +18,7 @@ import { place, residentModels } from './residency.ts';
 export interface EngineStatus extends EngineState {
   readonly version: string | null;
   readonly up: boolean;
+  readonly batchMax: number;
 }
 
 export interface FleetParts {
@@ -35,6 +35,8 @@ export class Fleet {
   readonly #timeout: (ms: number) => AbortSignal;
   readonly #found = new Map<string, EngineInfo>();
   #gpu: Gpu | null = null;
+  /** Jobs of the run that goes on. */
+  #runs = 0;
 
   constructor(engines: readonly Engine[], { log, askGpu, timeout }: FleetParts) {
     this.#engines = engines;
@@ -57,6 +59,7 @@ export class Fleet {
       models: engine.models
         .filter((model) => ModelId.safeParse(model).success)
         .slice(0, AGENT_MODELS_MAX),
+      batchMax: Math.min(BATCH_MAX, engine.batchMax),
     }));
     return { gpu, engines };
   }
@@ -68,6 +71,7 @@ export class Fleet {
         name: engine.name,
         version: info?.version ?? null,
         up: info !== undefined,
+        batchMax: info?.batchMax ?? 1,
         models: info?.models ?? [],
         resident: engine.resident(),
       };
@@ -82,19 +86,34 @@ export class Fleet {
     return this.#gpu?.vramFreeMib ?? null;
   }
 
-  /** Runs a job on the engine that has its model; rejects as `Engine.run` does. */
-  async run(spec: JobSpec, context: RunContext): Promise<RunResult> {
-    const placement = place(spec.model, this.engines());
+  /** Runs jobs of one model together on an engine that has it; each rejects as `Engine.run` does. */
+  run(jobs: readonly EngineJob[]): readonly Promise<RunResult>[] {
+    assert(this.#runs === 0, 'one run at a time');
+    this.#runs = jobs.length;
+    const started = this.#start(jobs);
+    return jobs.map(async (_, index) => {
+      try {
+        return await (
+          await started
+        )[index]!;
+      } finally {
+        this.#runs--;
+      }
+    });
+  }
+
+  async #start(jobs: readonly EngineJob[]): Promise<readonly Promise<RunResult>[]> {
+    const { model } = jobs[0]!.spec;
+    const placement = place(model, this.engines());
     if (!placement) {
-      const detail = `no engine here has ${spec.model}`;
+      const detail = `no engine here has ${model}`;
       throw new EngineError({ code: 'model_unavailable', retryable: true, detail });
     }
     for (const name of placement.free) {
-      this.#log.info('engine.free', { engine: name, for: spec.model });
+      this.#log.info('engine.free', { engine: name, for: model });
       await this.#find(name).free();
     }
-    context.signal.throwIfAborted();
-    return this.#find(placement.engine).run(spec, context);
+    return runTogether(this.#find(placement.engine), jobs);
   }
 
   async close(): Promise<void> {
@@ -125,4 +144,22 @@ export class Fleet {
     assert(engine, 'a placement names an engine of the fleet');
     return engine;
   }
+}
+
+/** In one execution where the engine can, else one after another; what is aborted is left out. */
+function runTogether(engine: Engine, jobs: readonly EngineJob[]): readonly Promise<RunResult>[] {
+  const wanted = jobs.filter(({ context }) => !context.signal.aborted);
+  const batch = wanted.length > 1 && engine.runBatch ? engine.runBatch(wanted) : null;
+  let before: Promise<unknown> = Promise.resolve();
+  return jobs.map((job) => {
+    const { spec, context } = job;
+    if (!wanted.includes(job)) return Promise.reject(context.signal.reason as Error);
+    if (batch) return batch[wanted.indexOf(job)]!;
+    const run = before.then(() => {
+      context.signal.throwIfAborted();
+      return engine.run(spec, context);
+    });
+    before = run.catch(() => undefined);
+    return run;
+  });
 }

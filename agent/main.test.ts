@@ -85,14 +85,15 @@ it('waits small and quiet, tells its health, and leaves at once on SIGTERM', asy
   const health = await ask('/health');
   expect(health.status).toBe(200);
   const body = (await health.json()) as { memoryBytes: number };
-  expect(body).toMatchObject({ status: 'ok', registered: true, jobs: [] });
+  expect(body).toMatchObject({ status: 'ok', pools: [{ registered: true }], jobs: [] });
   expect(body.memoryBytes).toBeLessThan(IDLE_BYTES_MAX);
   expect(await (await ask('/capabilities')).json()).toMatchObject({
     engines: [{ engine: 'painter', models: ['painter'] }],
   });
-  expect(await (await ask('/metrics')).text()).toContain('tessera_agent_registered 1');
+  expect(await (await ask('/metrics')).text()).toContain('tessera_agent_registered{pool="main"} 1');
   child?.kill('SIGTERM');
   expect(await exit).toBe(0);
+  expect(server.left.size).toBe(1);
   expect(output).toContain('"op":"agent.exit"');
   expect(output).not.toContain(TOKEN);
 });

@@ -6,6 +6,8 @@
  */
 import { mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import type { Served } from './agent.ts';
+import { Agent } from './agent.ts';
 import { createClock } from './clock.ts';
 import { EdgeClient } from './edge-client.ts';
 import { openEngines } from './engines/registry.ts';
@@ -20,8 +22,7 @@ import type { Log } from './log.ts';
 import { createLog } from './log.ts';
 import { CLOSE_MS_MAX, SAME_SIGNAL_MS } from './limits.ts';
 import { Metrics } from './metrics.ts';
-import type { Exit } from './run.ts';
-import { AgentLoop } from './run.ts';
+import type { Exit, SessionParts } from './run.ts';
 import { Spool } from './spool.ts';
 import packageJson from '../package.json' with { type: 'json' };
 
@@ -73,23 +74,29 @@ async function runLocked(env: AgentEnv, log: Log): Promise<Exit> {
   // What an earlier process left half done is of no use: results that count are in the spool.
   await rm(scratch, { recursive: true, force: true });
   await mkdir(scratch, { recursive: true, mode: 0o700 });
-  const spool = await Spool.open(join(data, 'spool'), { wall: () => clock.wall(), log });
+  const pools = await Promise.all(
+    env.tokens.map(async ({ pool, token }): Promise<SessionParts> => {
+      const spool = await Spool.open(join(data, 'spool', pool), { wall: () => clock.wall(), log });
+      const edge = new EdgeClient({ url: env.url, token, version });
+      return { pool, edge, spool, kept: await spool.load() };
+    }),
+  );
   const engines = await openEngines(
-    env.engines,
+    { names: env.engines, servers: env.servers },
     (engine, error) => log.error('engine.broken', { engine, detail: error }),
     (engine, words) => log.warn('engine.words', { engine, words }),
   );
   const fleet = new Fleet(engines, { log, askGpu });
   const metrics = new Metrics();
-  const edge = new EdgeClient({ url: env.url, token: env.token, version });
-  const [capabilities, kept] = await Promise.all([fleet.discover(), spool.load()]);
-  const parts = { clock, random: Math.random, edge, fleet, spool, log, metrics, version, scratch };
-  const agent = new AgentLoop(parts, { capabilities, kept, drainMs: env.drainMs });
-  const health = await openHealth(describe(agent, parts), env.healthPort);
+  const capabilities = await fleet.discover();
+  const own = { clock, random: Math.random, fleet, log, metrics, version, scratch };
+  const agent = new Agent({ ...own, capabilities, drainMs: env.drainMs }, pools);
+  const health = await openHealth(describe(agent, { fleet, metrics, version }), env.healthPort);
   log.info('agent.start', {
     version,
     pid: process.pid,
     edge: env.url.origin,
+    pools: env.tokens.map(({ pool }) => pool),
     engines: capabilities.engines.map(({ engine }) => engine),
     healthUrl: `http://127.0.0.1:${health.port}/health`,
   });
@@ -97,8 +104,9 @@ async function runLocked(env: AgentEnv, log: Log): Promise<Exit> {
   agent.start();
   const exit = await agent.done;
   agent.stop();
-  if (exit.reason === 'drained') await edge.leave(agent.state().sessionId);
-  const closed = Promise.all([health.close(), edge.close(), fleet.close()]);
+  await agent.goodbyes();
+  const edges = pools.map(({ edge }) => edge.close());
+  const closed = Promise.all([health.close(), ...edges, fleet.close()]);
   // An engine that cannot be ended must not keep the agent from leaving.
   await Promise.race([closed, new Promise<void>((settle) => clock.after(CLOSE_MS_MAX, settle))]);
   return exit;
@@ -115,40 +123,58 @@ async function openHealth(source: HealthSource, port: number | null) {
 }
 
 function describe(
-  agent: AgentLoop,
-  parts: Pick<ConstructorParameters<typeof AgentLoop>[0], 'fleet' | 'spool' | 'metrics'>,
+  agent: Agent,
+  parts: { readonly fleet: Fleet; readonly metrics: Metrics; readonly version: string },
 ): HealthSource {
-  const { fleet, spool, metrics } = parts;
+  const { fleet, metrics, version } = parts;
   return {
     health() {
-      const { sessionId, registered, drain, leases, health, version } = agent.state();
-      const status = drain ? 'draining' : registered ? health.status : 'degraded';
+      const served = agent.served();
       return {
-        status,
+        status: statusOf(served),
         version,
-        sessionId,
-        registered,
-        engines: fleet.engines().map(({ name, up }) => ({ name, up })),
-        jobs: leases.map(({ grant, phase, progress }) => ({
-          id: grant.jobId,
-          attempt: grant.attempt,
-          phase,
-          fraction: progress?.fraction ?? 0,
+        pools: served.map(({ pool, session, left }) => ({
+          pool,
+          sessionId: session.sessionId,
+          registered: session.registered && left === null,
+          draining: session.drain !== null,
+          left,
         })),
-        spooled: spool.size(),
+        engines: fleet.engines().map(({ name, up }) => ({ name, up })),
+        jobs: served.flatMap(({ session }) =>
+          session.leases.map(({ grant, phase, progress }) => ({
+            id: grant.jobId,
+            attempt: grant.attempt,
+            phase,
+            fraction: progress?.fraction ?? 0,
+          })),
+        ),
+        spooled: agent.spooled(),
         memoryBytes: process.memoryUsage.rss(),
         uptimeS: Math.round(process.uptime()),
       };
     },
-    capabilities: () => ({ ...agent.state().capabilities, resident: fleet.resident() }),
+    capabilities: () => ({
+      ...agent.served()[0]?.session.capabilities,
+      resident: fleet.resident(),
+    }),
     async metrics() {
-      metrics.onEngines(fleet.engines(), spool.size());
+      metrics.onEngines(fleet.engines(), agent.spooled());
       return { contentType: metrics.contentType, text: await metrics.text() };
     },
   };
 }
 
-function onStopWanted(agent: AgentLoop, log: Log): void {
+/** The agent as a whole is as well as the worst of its sessions. */
+function statusOf(served: readonly Served[]): 'ok' | 'degraded' | 'draining' {
+  if (served.every(({ session }) => session.drain !== null)) return 'draining';
+  const well = served.every(
+    ({ session, left }) => session.registered && left === null && session.health.status === 'ok',
+  );
+  return well ? 'ok' : 'degraded';
+}
+
+function onStopWanted(agent: Agent, log: Log): void {
   let stopAt: number | null = null;
   const drain = (cause: string) => {
     log.info('agent.stop', { cause });

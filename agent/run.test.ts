@@ -4,8 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DRAIN_MS, HEARTBEAT_MS, LEASE_MS, POLL_MS, PROGRESS_MS } from '#schema/limits.ts';
 import { errorBody } from './doubles/edge-server.ts';
 import { Box } from './doubles/box.ts';
-import { TEXT_SPEC } from './doubles/spec.ts';
-import { LEASE_RETRY_MS_MAX, STOP_MS_MAX } from './limits.ts';
+import { IMAGE_SPEC, TEXT_SPEC } from './doubles/spec.ts';
+import { ASK_AHEAD_MS_MIN, LEASE_RETRY_MS_MAX, STOP_MS_MAX } from './limits.ts';
 
 let box: Box;
 beforeEach(async () => {
@@ -82,7 +82,7 @@ describe('a job', () => {
     await box.engine.finish();
     await box.until(() => box.engine.runs === 2);
     expect(next.status).toBe('running');
-    expect(box.agent.state().leases.map(({ phase }) => phase)).toEqual(['ending', 'running']);
+    expect(box.state().leases.map(({ phase }) => phase)).toEqual(['ending', 'running']);
   });
 
   it('sends its text in order as it comes, and the rest before it is completed', async () => {
@@ -110,7 +110,7 @@ describe('a job', () => {
     onProgress({ fraction: 0.5, stage: 'running', step: 10, steps: 20 });
     await box.until(() => box.server.count('renew') === 1);
     expect(box.server.last('renew')).toMatchObject({ leases: [{ progress: { fraction: 0.5 } }] });
-    await box.until(() => box.agent.state().calls.every(({ verb }) => verb !== 'renew'));
+    await box.until(() => box.state().calls.every(({ verb }) => verb !== 'renew'));
     onPreview({ content_type: 'image/png', data: 'AAAA' });
     box.clock.advance(PROGRESS_MS);
     await box.until(() => box.server.count('renew') === 2);
@@ -139,6 +139,68 @@ describe('a job', () => {
   });
 });
 
+describe('the next job', () => {
+  it('is asked for ahead, waits, and starts the moment the engine is free', async () => {
+    await box.boot();
+    await box.running();
+    const { onProgress } = box.engine.context();
+    onProgress({ fraction: 0, stage: 'running', step: 0, steps: 2 });
+    box.clock.advance(2000);
+    onProgress({ fraction: 0.5, stage: 'running', step: 1, steps: 2 });
+    const next = box.submit();
+    box.clock.advance(2000 - ASK_AHEAD_MS_MIN);
+    await box.until(() => box.state().leases.length === 2);
+    expect(next.status).toBe('running');
+    expect(box.server.last('acquire')).toMatchObject({ busyMs: ASK_AHEAD_MS_MIN });
+    // Neither a slow upload nor a slow answer keeps it from the engine.
+    box.server.trouble = () => ({ do: 'hang' });
+    await box.engine.finish();
+    await box.until(() => box.engine.runs === 2);
+    const text = await box.metrics.text();
+    expect(text).toContain('tessera_agent_asks_total{when="ahead"} 1');
+    expect(text).toContain('tessera_agent_granted_total{when="ahead"} 1');
+  });
+});
+
+describe('a batch', () => {
+  const three = () => [box.server.model, box.server.model, box.server.model];
+
+  it('is one run, whose jobs are delivered each as it ends', async () => {
+    box.engine.batchMax = 3;
+    const jobs = three().map((model) => model.submit(IMAGE_SPEC));
+    await box.boot();
+    await box.until(() => box.engine.jobs() === 3);
+    await box.engine.finish(new Uint8Array([1]), 1);
+    await box.logged('job.complete');
+    expect(jobs.map(({ status }) => status)).toEqual(['running', 'completed', 'running']);
+    await box.engine.finish(new Uint8Array([2]));
+    await box.engine.finish(new Uint8Array([3]));
+    await box.logged('job.complete', 3);
+    expect(box.engine.runs).toBe(1);
+    expect(jobs.map(({ artifacts }) => artifacts[0]?.key)).toEqual(
+      jobs.map(({ id }) => `result/${id}/1/0.png`),
+    );
+    await box.agent.settled();
+    expect(await readdir(box.scratch)).toEqual([]);
+  });
+
+  it('goes on without the one that is cancelled', async () => {
+    box.engine.batchMax = 3;
+    const jobs = three().map((model) => model.submit(IMAGE_SPEC));
+    await box.boot();
+    await box.until(() => box.engine.jobs() === 3);
+    await box.until(() => box.server.parked('control') === 1);
+    box.server.model.cancel(jobs[0]!.id);
+    box.server.wake();
+    await box.logged('job.return');
+    expect(box.engine.jobs()).toBe(2);
+    await box.engine.finish();
+    await box.engine.finish();
+    await box.logged('job.complete', 2);
+    expect(jobs.map(({ status }) => status)).toEqual(['cancelled', 'completed', 'completed']);
+  });
+});
+
 describe('a lease', () => {
   it('is kept by heartbeats for as long as the job runs', async () => {
     await box.boot();
@@ -146,7 +208,7 @@ describe('a lease', () => {
     for (let n = 1; n <= 6; n++) {
       box.clock.advance(HEARTBEAT_MS);
       await box.until(() => box.server.count('renew') === n);
-      await box.until(() => box.agent.state().calls.every(({ verb }) => verb !== 'renew'));
+      await box.until(() => box.state().calls.every(({ verb }) => verb !== 'renew'));
     }
     await box.engine.finish();
     await box.logged('job.complete');
@@ -185,7 +247,7 @@ describe('a lease', () => {
     box.clock.advance(HEARTBEAT_MS);
     await box.until(() => box.server.count('register') === 2);
     expect(box.server.last('register')).toMatchObject({ holding: [{ jobId: job.id }] });
-    await box.until(() => box.agent.state().registered);
+    await box.until(() => box.state().registered);
     await box.engine.finish();
     await box.logged('job.complete');
     expect(job.attempt).toBe(1);
@@ -237,7 +299,7 @@ describe('delivery', () => {
       }
       await box.logged('job.complete');
       expect(job.ends).toEqual([{ verb: 'complete', token: 1 }]);
-      await box.until(() => box.agent.state().leases.length === 0);
+      await box.until(() => box.state().leases.length === 0);
     },
   );
 
@@ -248,7 +310,7 @@ describe('delivery', () => {
     box.server.trouble = () => ({ do: 'drop_request' });
     await box.engine.finish();
     await box.logged('job.keep');
-    await box.until(() => box.agent.state().calls.every(({ verb }) => verb === 'control'));
+    await box.until(() => box.state().calls.every(({ verb }) => verb === 'control'));
     box.server.trouble = () => undefined;
     box.skip();
     await box.logged('job.complete');
@@ -333,7 +395,7 @@ it('does not ask for work that its engine cannot do while that is away', async (
   await box.logged('job.return');
   expect(job.status).toBe('queued');
   expect(box.server.last('return')).toMatchObject({ reason: 'engine_away', next: null });
-  await box.until(() => !box.agent.state().discovering);
+  await box.until(() => !box.state().discovering);
   box.skip();
   await box.until(() => box.server.count('register') === 2);
   expect(box.server.last('register')).toMatchObject({ capabilities: { engines: [] } });
@@ -348,5 +410,8 @@ it('counts what it did for Prometheus', async () => {
   expect(text).toContain('tessera_agent_jobs_total{result="complete"} 1');
   expect(text).toContain('tessera_agent_upload_bytes_total 3');
   expect(text).toContain('tessera_agent_idle_gap_seconds_count 1');
+  for (const use of ['run', 'starved', 'idle']) {
+    expect(text).toContain(`tessera_agent_engine_seconds_total{use="${use}"} 0`);
+  }
   expect(text).toMatch(/process_resident_memory_bytes \d+/);
 });

@@ -1,40 +1,65 @@
 /**
- * Performs what the session wants, and tells it what came of it: calls, runs, uploads, the spool.
+ * Performs what one session wants, and tells it what came of it: calls, runs, uploads, the spool.
  * All decisions are the session's; events reach it one at a time, each with the clock's time.
  * A lease's work hangs on one AbortSignal. An engine that does not stop when told to ends the
- * agent, since its GPU cannot be trusted any more; a supervisor starts it anew.
+ * agent, since its GPU cannot be trusted any more; a supervisor starts it anew. Whose turn it is
+ * on an engine that several sessions share is not decided here: agent.ts is told of every turn.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Capabilities, Health } from '#schema/agent-protocol.ts';
+import type { Capabilities } from '#schema/agent-protocol.ts';
+import type { PoolId } from '#schema/id.ts';
 import type { JobSpec } from '#schema/job.ts';
 import type { Clock } from './clock.ts';
 import type { EdgeClient } from './edge-client.ts';
+import type { RunContext, RunResult } from './engines/engine.ts';
 import type { Fleet } from './fleet.ts';
-import { DISCOVER_MS, STOP_MS_MAX } from './limits.ts';
+import { STOP_MS_MAX } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { checkResult, clean, describeFailure, usageOf } from './outcome.ts';
 import { createSession, step, wakeAt } from './session.ts';
 import type { Session, SessionAction, SessionEvent } from './session.ts';
-import type { Answered, Grant, Happening, RunOutcome } from './session/state.ts';
+import type { Answered, Happening, RunOutcome, StartedJob } from './session/state.ts';
 import type { Spool, SpoolEntry } from './spool.ts';
 import { createTextStream } from './text-stream.ts';
 import { Work } from './work.ts';
 
-export interface AgentParts {
+/** What all sessions of an agent have in common. */
+export interface SharedParts {
   readonly clock: Clock;
   /** A number in [0, 1), for jitter. */
   readonly random: () => number;
-  readonly edge: EdgeClient;
   readonly fleet: Fleet;
-  readonly spool: Spool;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly version: string;
   /** Folder for the files of runs; empty. */
   readonly scratch: string;
+  readonly capabilities: Capabilities;
+  /** How long a drain lets the running job go on, ms. */
+  readonly drainMs: number;
+}
+
+/** What a session has of its own. */
+export interface SessionParts {
+  readonly pool: PoolId;
+  readonly edge: EdgeClient;
+  readonly spool: Spool;
+  /** Results of an earlier process, still to be delivered. */
+  readonly kept: readonly SpoolEntry[];
+}
+
+/** What a loop tells the agent that it belongs to. */
+export interface LoopHooks {
+  /** Events were handled: the session, or its use of the engine, may have changed. */
+  readonly onTurn: () => void;
+  /** Models were loaded or unloaded. */
+  readonly onEngine: () => void;
+  /** Ask the engines anew; every session is told. */
+  readonly discover: () => Promise<void>;
+  readonly onExit: (exit: Exit) => void;
 }
 
 export interface Exit {
@@ -43,51 +68,49 @@ export interface Exit {
 }
 
 export class AgentLoop {
-  /** Settles when the agent is to leave. */
-  readonly done: Promise<Exit>;
-  readonly #parts: AgentParts;
+  readonly pool: PoolId;
+  readonly #parts: SharedParts & SessionParts;
+  readonly #hooks: LoopHooks;
   readonly #works = new Map<number, Work>();
   readonly #calls = new Map<number, AbortController>();
   readonly #removals = new Set<Promise<void>>();
   readonly #events: Happening[] = [];
   #session: Session;
   #turning = false;
-  #leave: (exit: Exit) => void;
   #cancelWake = () => {};
-  #cancelDiscover = () => {};
-  #observed = '';
 
-  constructor(
-    parts: AgentParts,
-    start: { capabilities: Capabilities; kept: readonly SpoolEntry[]; drainMs: number },
-  ) {
+  constructor(parts: SharedParts & SessionParts, hooks: LoopHooks) {
+    this.pool = parts.pool;
     this.#parts = parts;
-    const { promise, resolve } = Promise.withResolvers<Exit>();
-    this.done = promise;
-    this.#leave = resolve;
+    this.#hooks = hooks;
+    const { version, capabilities, kept, drainMs, clock } = parts;
     const sessionId = randomUUID();
-    const { version } = parts;
-    this.#session = createSession({ sessionId, version, ...start, at: parts.clock.now() });
-    for (const [index, entry] of start.kept.entries()) {
+    const at = clock.now();
+    this.#session = createSession({ sessionId, version, capabilities, kept, drainMs, at });
+    for (const [index, entry] of kept.entries()) {
       this.#works.set(index + 1, new Work(entry.grant, { spooled: entry }));
     }
   }
 
-  start(): void {
-    this.#observe();
-    this.#dispatch({ type: 'tick' });
-    this.#scheduleDiscover();
-  }
-
-  /** Takes no more jobs; `done` settles when what runs is finished or given back. */
-  drain(): void {
-    this.#dispatch({ type: 'drain' });
+  /** Tells the session what happened; what it wants done about it is begun when this returns. */
+  dispatch(event: Happening): void {
+    this.#events.push(event);
+    if (this.#turning) return;
+    this.#turning = true;
+    try {
+      for (let next = this.#events.shift(); next; next = this.#events.shift()) this.#turn(next);
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#turning = false;
+    }
+    this.#scheduleWake();
+    this.#hooks.onTurn();
   }
 
   /** Ends every call and run at once; tells nobody. */
   stop(): void {
     this.#cancelWake();
-    this.#cancelDiscover();
     for (const call of this.#calls.values()) call.abort(new Error('the agent stops'));
     for (const work of this.#works.values()) work.abort('the agent stops');
   }
@@ -102,20 +125,13 @@ export class AgentLoop {
     return this.#session;
   }
 
-  #dispatch(event: Happening): void {
-    this.#events.push(event);
-    if (this.#turning) return;
-    this.#turning = true;
-    try {
-      for (let next = this.#events.shift(); next; next = this.#events.shift()) this.#turn(next);
-    } catch (error) {
-      this.#parts.log.error('agent.fault', { detail: error });
-      this.#leave({ code: 1, reason: 'fault' });
-    } finally {
-      this.#turning = false;
-    }
-    this.#parts.metrics.onState(this.#session);
-    this.#scheduleWake();
+  /** Whether a run of this session has the engine, also when the session is over. */
+  get runs(): boolean {
+    return [...this.#works.values()].some(({ running }) => running);
+  }
+
+  get spooled(): number {
+    return this.#parts.spool.size();
   }
 
   #turn(happening: Happening): void {
@@ -138,7 +154,7 @@ export class AgentLoop {
         this.#calls.get(action.id)?.abort(new Error('no longer needed'));
         return;
       case 'start':
-        this.#track(this.#run(action));
+        this.#track(this.#run(action.jobs));
         return;
       case 'stop':
         this.#stopWork(action.lease);
@@ -153,25 +169,27 @@ export class AgentLoop {
         this.#drop(action.lease);
         return;
       case 'discover':
-        this.#track(this.#discover());
+        this.#track(this.#hooks.discover());
         return;
       case 'log':
         this.#log(action);
         return;
       case 'exit': {
         const { code, reason } = action;
-        for (const work of this.#works.values()) work.abort('the agent leaves');
-        this.#track(this.settled().then(() => this.#leave({ code, reason })));
+        for (const lease of this.#works.keys()) this.#stopWork(lease);
+        this.#track(this.settled().then(() => this.#hooks.onExit({ code, reason })));
       }
     }
   }
 
   /** What is started here handles its own failures; anything else is a fault of ours. */
   #track(work: Promise<unknown> | undefined): void {
-    work?.catch((error: unknown) => {
-      this.#parts.log.error('agent.fault', { detail: error });
-      this.#leave({ code: 1, reason: 'fault' });
-    });
+    work?.catch((error: unknown) => this.#fail(error));
+  }
+
+  #fail(error: unknown): void {
+    this.#parts.log.error('agent.fault', { pool: this.pool, detail: error });
+    this.#hooks.onExit({ code: 1, reason: 'fault' });
   }
 
   async #call(action: Extract<SessionAction, { do: 'call' }>): Promise<void> {
@@ -184,65 +202,91 @@ export class AgentLoop {
     this.#calls.delete(id);
     metrics.onCall({ verb, ok: result.ok, ms: clock.now() - sentAt });
     if (result.ok) {
-      this.#dispatch({ type: 'answered', id, ...({ verb, answer: result.value } as Answered) });
+      this.dispatch({ type: 'answered', id, ...({ verb, answer: result.value } as Answered) });
     } else {
-      this.#dispatch({ type: 'unanswered', id, failure: result.failure });
+      this.dispatch({ type: 'unanswered', id, failure: result.failure });
     }
   }
 
-  async #run(action: { lease: number; grant: Grant; spec: JobSpec }): Promise<void> {
-    const { lease, grant, spec } = action;
+  /** Runs jobs together; each ends by itself. */
+  async #run(jobs: readonly StartedJob[]): Promise<void> {
+    const { fleet, clock, metrics } = this.#parts;
+    const startedAt = clock.now();
+    const parts = jobs.map((job) => this.#prepare(job));
+    const made = Promise.all(
+      parts.map(({ work }) => mkdir(work.directory, { recursive: true, mode: 0o700 })),
+    );
+    const results = made.then(() => fleet.run(parts));
+    await Promise.all(
+      parts.map(async ({ lease, spec, work }, index) => {
+        const result = results.then((all) => all[index]!);
+        const outcome = await this.#outcomeOf({ work, spec, result });
+        work.running = false;
+        this.#hooks.onEngine();
+        this.dispatch({ type: 'run_ended', lease, outcome });
+        if (work.dropped) this.#clean(lease, work);
+      }),
+    );
+    metrics.onRun(clock.now() - startedAt);
+  }
+
+  /** What the run of one job needs: its place on this box and the ways out of the engine. */
+  #prepare({ lease, grant, spec }: StartedJob) {
     const { scratch, edge, clock } = this.#parts;
     const name = `${grant.jobId}.${grant.fencingToken}.${lease}`;
     const work = new Work(grant, { directory: join(scratch, name) });
     work.running = true;
     this.#works.set(lease, work);
-    const { signal } = work;
-    const onLost = () => this.#dispatch({ type: 'lease_refused', lease });
+    const { signal, directory } = work;
     if (spec.type === 'text') {
+      const onLost = () => this.dispatch({ type: 'lease_refused', lease });
       work.text = createTextStream({ edge, grant, clock, signal, onLost });
     }
-    const outcome = await this.#runEngine(lease, work, spec);
-    work.running = false;
-    this.#observe();
-    this.#dispatch({ type: 'run_ended', lease, outcome });
-    if (work.dropped) this.#clean(lease, work);
+    let stage = '';
+    const context: RunContext = {
+      signal,
+      directory,
+      onProgress: (told) => {
+        const progress = clean.progress(told);
+        if (!progress) return;
+        if (progress.stage !== stage) this.#hooks.onEngine();
+        ({ stage } = progress);
+        const usage = usageOf(spec, progress);
+        this.dispatch({ type: 'progressed', lease, progress, preview: null, usage });
+      },
+      onPreview: (told) => {
+        const preview = clean.preview(told);
+        const usage = this.#session.leases.find((other) => other.id === lease)?.usage ?? {};
+        if (preview) this.dispatch({ type: 'progressed', lease, progress: null, preview, usage });
+      },
+      onText: (piece) => work.text?.push(piece),
+    };
+    return { lease, spec, work, context };
   }
 
-  async #runEngine(lease: number, work: Work, spec: JobSpec): Promise<RunOutcome> {
-    const { fleet, log } = this.#parts;
-    const { directory, text, signal } = work;
+  async #outcomeOf(of: {
+    readonly work: Work;
+    readonly spec: JobSpec;
+    readonly result: Promise<RunResult>;
+  }): Promise<RunOutcome> {
+    const { work, spec } = of;
     try {
-      await mkdir(directory, { recursive: true, mode: 0o700 });
-      let stage = '';
-      const result = await fleet.run(spec, {
-        signal,
-        directory,
-        onProgress: (told) => {
-          const progress = clean.progress(told);
-          if (!progress) return;
-          if (progress.stage !== stage) this.#observe();
-          ({ stage } = progress);
-          const usage = usageOf(spec, progress);
-          this.#dispatch({ type: 'progressed', lease, progress, preview: null, usage });
-        },
-        onPreview: (told) => {
-          const preview = clean.preview(told);
-          const usage = this.#session.leases.find((other) => other.id === lease)?.usage ?? {};
-          if (preview)
-            this.#dispatch({ type: 'progressed', lease, progress: null, preview, usage });
-        },
-        onText: (piece) => text?.push(piece),
-      });
-      const { outputs, usage, loadMs } = checkResult(result, directory);
+      const { outputs, usage, loadMs } = checkResult(await of.result, work.directory);
       work.outputs = outputs;
-      return { kind: 'done', delivers: outputs.length > 0 || text !== null, usage, loadMs };
+      const delivers = outputs.length > 0 || work.text !== null;
+      return { kind: 'done', delivers, usage, loadMs };
     } catch (error) {
-      if (signal.aborted) return { kind: 'stopped' };
+      if (work.signal.aborted) return { kind: 'stopped' };
       const failure = describeFailure(error);
       const { jobId, fencingToken } = work.grant;
       const { code, detail } = failure;
-      log.warn('engine.fail', { jobId, fencingToken, model: spec.model, code, detail });
+      this.#parts.log.warn('engine.fail', {
+        jobId,
+        fencingToken,
+        model: spec.model,
+        code,
+        detail,
+      });
       return failure;
     }
   }
@@ -256,13 +300,13 @@ export class AgentLoop {
     clock.after(STOP_MS_MAX, () => {
       if (!work.running) return;
       log.error('engine.wedged', { jobId: work.grant.jobId, waitedMs: STOP_MS_MAX });
-      this.#leave({ code: 1, reason: 'engine_wedged' });
+      this.#hooks.onExit({ code: 1, reason: 'engine_wedged' });
     });
   }
 
   async #upload({ lease, trying }: Extract<SessionAction, { do: 'upload' }>): Promise<void> {
     const outcome = await this.#works.get(lease)?.upload(this.#parts.edge);
-    if (outcome) this.#dispatch({ type: 'upload_ended', lease, trying, outcome });
+    if (outcome) this.dispatch({ type: 'upload_ended', lease, trying, outcome });
   }
 
   #drop(lease: number): void {
@@ -282,42 +326,13 @@ export class AgentLoop {
   #log(action: Extract<SessionAction, { do: 'log' }>): void {
     const { log } = this.#parts;
     const calm = action.op !== 'job.lost' && action.op !== 'edge.away';
-    const who = action.ref ? { ...action.ref, attempt: action.attempt } : {};
+    // A job's id names its pool.
+    const who = action.ref ? { ...action.ref, attempt: action.attempt } : { pool: this.pool };
     const fields = Object.entries(action.fields).map(([name, value]) => [
       name,
       typeof value === 'number' ? Math.round(value) : value,
     ]);
     log[calm ? 'info' : 'warn'](action.op, { ...who, ...Object.fromEntries(fields) });
-  }
-
-  async #discover(): Promise<void> {
-    const capabilities = await this.#parts.fleet.discover();
-    this.#dispatch({ type: 'discovered', capabilities });
-    this.#observe();
-  }
-
-  #scheduleDiscover(): void {
-    this.#cancelDiscover = this.#parts.clock.after(DISCOVER_MS, () => {
-      this.#track(this.#discover().then(() => this.#scheduleDiscover()));
-    });
-  }
-
-  /** Tells the session which models are loaded and how the box does, when that changed. */
-  #observe(): void {
-    const { fleet, metrics, spool } = this.#parts;
-    const engines = fleet.engines();
-    metrics.onEngines(engines, spool.size());
-    const away = engines.filter((engine) => !engine.up).map((engine) => engine.name);
-    const health: Health = {
-      status: away.length === 0 ? 'ok' : 'degraded',
-      message: away.length === 0 ? null : `away: ${away.join(', ')}`.slice(0, 500),
-      vramFreeMib: fleet.vramFreeMib(),
-    };
-    const resident = fleet.resident();
-    const told = JSON.stringify([resident, health]);
-    if (told === this.#observed) return;
-    this.#observed = told;
-    this.#dispatch({ type: 'observed', resident, health });
   }
 
   #scheduleWake(): void {
@@ -326,7 +341,7 @@ export class AgentLoop {
     const at = wakeAt(this.#session);
     if (at === null) return;
     this.#cancelWake = clock.after(Math.max(0, at - clock.now()), () =>
-      this.#dispatch({ type: 'tick' }),
+      this.dispatch({ type: 'tick' }),
     );
   }
 }

@@ -1,9 +1,10 @@
 /** Laws of the session under a bad network, with runs and faults chosen by fast-check. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BACKOFF_MS_MAX, LEASE_MS, PROGRESS_MS } from '#schema/limits.ts';
+import { BACKOFF_MS_MAX, LEASE_MS, POLL_MS, PROGRESS_MS } from '#schema/limits.ts';
 import type { Faults } from './doubles/world.ts';
 import { World } from './doubles/world.ts';
+import { ASK_SLACK_MS } from './limits.ts';
 
 const RUNS = 300;
 
@@ -14,9 +15,21 @@ const Faulty = fc.record({
   failMils: fc.integer({ min: 0, max: 300 }),
 });
 
+const ACTS = [
+  'submit',
+  'submit',
+  'submit',
+  'cancel',
+  'revoke',
+  'restart',
+  'lend',
+  'freeze',
+  'wait',
+] as const;
+
 const Story = fc.array(
   fc.record({
-    act: fc.constantFrom('submit', 'submit', 'cancel', 'revoke', 'restart', 'freeze', 'wait'),
+    act: fc.constantFrom(...ACTS),
     pick: fc.nat(10),
     ms: fc.integer({ min: 0, max: 2 * LEASE_MS }),
   }),
@@ -44,6 +57,7 @@ function play(seed: number, faults: Faults, story: Story): World {
     if (act === 'cancel' && id) world.cancel(id);
     if (act === 'revoke' && id) world.edge.revoke(id);
     if (act === 'restart') world.edge.sessions.clear();
+    if (act === 'lend') world.lend(ms);
     if (act === 'freeze') world.freeze(ms);
     world.run(world.now + ms);
   }
@@ -96,6 +110,16 @@ describe('whatever the network does', () => {
         const before = world.sent;
         world.run(world.now + PROGRESS_MS);
         expect(world.sent - before).toBeLessThanOrEqual(12);
+      }
+    });
+  });
+
+  it('an idle agent asks by one parked request alone, a busy one ahead only when it is told', () => {
+    law((world) => {
+      for (const { busyMs, waitMs, runs } of world.asks) {
+        expect(busyMs > 0).toBe(runs);
+        expect(waitMs).toBeLessThanOrEqual(POLL_MS);
+        if (busyMs > 0) expect(waitMs).toBeLessThanOrEqual(busyMs + ASK_SLACK_MS);
       }
     });
   });

@@ -1,7 +1,5 @@
 /** The session's rules, turn by turn. The laws under faults are in session-laws.test.ts. */
 import { describe, expect, it } from 'vitest';
-import type { LeasedJob } from '#schema/agent-protocol.ts';
-import type { ErrorCode } from '#schema/error.ts';
 import {
   BACKOFF_MS_MAX,
   BACKOFF_MS_MIN,
@@ -12,155 +10,23 @@ import {
   PROGRESS_MS,
   UPLOAD_TICKET_MS,
 } from '#schema/limits.ts';
-import { IMAGE_SPEC } from './doubles/spec.ts';
+import {
+  Bench,
+  idle,
+  JOB_A,
+  JOB_B,
+  leased,
+  NOTHING,
+  REF_A,
+  refused,
+  running,
+  UNREACHABLE,
+  WORDS,
+} from './doubles/session-bench.ts';
 import { LEASE_RETRY_MS_MAX, LEAVE_MS } from './limits.ts';
-import { createSession, step, wakeAt } from './session.ts';
-import type { Session, SessionAction } from './session.ts';
-import type {
-  AnswerOf,
-  BodyOf,
-  CallFailure,
-  Kept,
-  Happening,
-  UploadOutcome,
-  Verb,
-} from './session/state.ts';
+import { wakeAt } from './session.ts';
 
-const JOB_A = 'job_01000000000000000000000001_main';
-const JOB_B = 'job_01000000000000000000000002_main';
-const NOTHING = { job: null, drain: false };
 const PREVIEW = { content_type: 'image/png' as const, data: 'AAAA' };
-
-function leased(jobId: string, fencingToken = 1): LeasedJob {
-  return {
-    jobId,
-    spec: IMAGE_SPEC,
-    fencingToken,
-    attempt: fencingToken,
-    leaseMs: LEASE_MS,
-    expiresAt: 0,
-    runMsMax: 600_000,
-    uploadTicket: 'ticket',
-  };
-}
-
-function refused(code: ErrorCode, retryAfterMs: number | null = null): CallFailure {
-  return { reason: 'refused', code, retryAfterMs, detail: code };
-}
-const UNREACHABLE: CallFailure = {
-  reason: 'unreachable',
-  retryAfterMs: null,
-  detail: 'ECONNREFUSED',
-};
-
-/** A session with a clock in hand and the actions of its last turn. */
-class Bench {
-  state: Session;
-  now = 1000;
-  last: readonly SessionAction[] = [];
-  readonly all: SessionAction[] = [];
-
-  constructor(kept: readonly Kept[] = []) {
-    const capabilities = { gpu: null, engines: [] };
-    const sessionId = '00000000-0000-4000-8000-000000000001';
-    this.state = createSession({
-      sessionId,
-      version: '1',
-      capabilities,
-      kept,
-      drainMs: DRAIN_MS,
-      at: this.now,
-    });
-  }
-
-  feed(event: Happening): this {
-    const { state, actions } = step(this.state, { ...event, at: this.now, random: 1 });
-    this.state = state;
-    this.last = actions;
-    this.all.push(...actions);
-    return this;
-  }
-
-  /** Lets time pass, waking the session whenever it asked to be. */
-  pass(ms: number): this {
-    const until = this.now + ms;
-    const seen: SessionAction[] = [];
-    for (let at = wakeAt(this.state); at !== null && at <= until; at = wakeAt(this.state)) {
-      this.now = Math.max(this.now, at);
-      seen.push(...this.feed({ type: 'tick' }).last);
-    }
-    this.now = until;
-    this.last = seen;
-    return this;
-  }
-
-  calls(verb?: Verb) {
-    return this.state.calls.filter((call) => !verb || call.verb === verb);
-  }
-
-  body<V extends Verb>(verb: V): BodyOf<V> {
-    const sent = this.all.findLast((action) => action.do === 'call' && action.verb === verb);
-    if (sent?.do !== 'call') throw new Error(`no ${verb} was sent`);
-    return sent.body as BodyOf<V>;
-  }
-
-  answer<V extends Verb>(verb: V, answer: AnswerOf<V>): this {
-    const call = this.calls(verb)[0];
-    if (!call) throw new Error(`no ${verb} is in flight`);
-    return this.feed({ type: 'answered', id: call.id, verb, answer } as Happening);
-  }
-
-  refuse(verb: Verb, failure: CallFailure): this {
-    const call = this.calls(verb)[0];
-    if (!call) throw new Error(`no ${verb} is in flight`);
-    return this.feed({ type: 'unanswered', id: call.id, failure });
-  }
-
-  register(words: Partial<AnswerOf<'register'>> = {}): this {
-    const spans = { heartbeatMs: HEARTBEAT_MS, leaseMs: LEASE_MS, pollMs: POLL_MS };
-    const agentId = 'agt_01000000000000000000000000';
-    return this.answer('register', { agentId, ...spans, lost: [], cancel: [], ...words });
-  }
-
-  done(lease = this.lease(), delivers = true): this {
-    const usage = { steps: 20 };
-    return this.feed({
-      type: 'run_ended',
-      lease,
-      outcome: { kind: 'done', delivers, usage, loadMs: 10 },
-    });
-  }
-
-  uploaded(outcome: UploadOutcome = { ok: true, artifacts: [] }, lease = this.lease()): this {
-    const trying = this.state.leases.find((other) => other.id === lease)?.trying ?? -1;
-    return this.feed({ type: 'upload_ended', lease, trying, outcome });
-  }
-
-  lease(index = 0): number {
-    return this.state.leases[index]?.id ?? -1;
-  }
-
-  doing(): string[] {
-    return this.last
-      .filter((action) => action.do !== 'log')
-      .map((action) => (action.do === 'call' ? action.verb : action.do));
-  }
-
-  ops(): string[] {
-    return this.last.flatMap((action) => (action.do === 'log' ? [action.op] : []));
-  }
-}
-
-function idle(): Bench {
-  return new Bench().feed({ type: 'tick' }).register();
-}
-
-function running(): Bench {
-  return idle().answer('acquire', { job: leased(JOB_A), drain: false });
-}
-
-const REF_A = { jobId: JOB_A, fencingToken: 1 };
-const WORDS = { held: [], lost: [], cancel: [], drain: false };
 
 describe('registering', () => {
   it('registers first, and then asks for a job by exactly one parked request', () => {
@@ -201,7 +67,7 @@ describe('registering', () => {
 
   it('registers again when the engines have changed', () => {
     const bench = idle();
-    const engines = [{ engine: 'painter', version: '1', models: ['painter'] }];
+    const engines = [{ engine: 'painter', version: '1', models: ['painter'], batchMax: 1 }];
     const capabilities = { gpu: null, engines };
     bench.feed({ type: 'discovered', capabilities }).pass(BACKOFF_MS_MIN);
     expect(bench.body('register').capabilities).toEqual(capabilities);
@@ -263,8 +129,11 @@ describe('a job', () => {
   it('asks for the next job in the request that ends one without an upload', () => {
     const bench = running().done(undefined, false);
     expect(bench.doing()).toEqual(['complete']);
-    expect(bench.body('complete').next).toEqual({ resident: [], holding: [] });
-    bench.answer('complete', { status: 'completed', next: { job: leased(JOB_B), drain: false } });
+    expect(bench.body('complete').next).toEqual({ resident: [], busyMs: 0, holding: [] });
+    bench.answer('complete', {
+      status: 'completed',
+      next: { job: leased(JOB_B), batch: [], drain: false },
+    });
     expect(bench.doing()).toEqual(['drop', 'start']);
     expect(bench.calls().map(({ verb }) => verb)).toEqual(['control']);
   });
@@ -272,13 +141,13 @@ describe('a job', () => {
   it('runs the next job while the last one uploads, and names both as held', () => {
     const bench = running()
       .done()
-      .answer('acquire', { job: leased(JOB_B), drain: false });
+      .answer('acquire', { job: leased(JOB_B), batch: [], drain: false });
     expect(bench.doing()).toEqual(['start']);
     bench.pass(HEARTBEAT_MS);
     expect(bench.body('renew').leases.map(({ jobId }) => jobId)).toEqual([JOB_A, JOB_B]);
     bench.done(bench.lease(1));
-    // Two undelivered results: the agent takes no third job.
-    expect(bench.calls('acquire')).toEqual([]);
+    // Undelivered results do not keep the engine from the next job.
+    expect(bench.calls('acquire')).toHaveLength(1);
   });
 
   it.each([
@@ -388,14 +257,16 @@ describe('a lost lease', () => {
   it('counts from the sending of the poll that got the job, not from its answer', () => {
     const bench = idle();
     bench.now += POLL_MS;
-    bench.answer('acquire', { job: leased(JOB_A), drain: false }).pass(LEASE_MS - POLL_MS);
+    bench
+      .answer('acquire', { job: leased(JOB_A), batch: [], drain: false })
+      .pass(LEASE_MS - POLL_MS);
     expect(bench.ops()).toContain('job.lost');
   });
 
   it('is not taken when its grant arrives after its time', () => {
     const bench = idle();
     bench.now += LEASE_MS;
-    bench.answer('acquire', { job: leased(JOB_A), drain: false });
+    bench.answer('acquire', { job: leased(JOB_A), batch: [], drain: false });
     expect(bench.doing()).toEqual(['acquire']);
   });
 
@@ -410,7 +281,7 @@ describe('a lost lease', () => {
   it('that a newer token replaces is dropped, and the job is run anew when the engine is free', () => {
     const bench = running()
       .done()
-      .answer('acquire', { job: leased(JOB_A, 2), drain: false });
+      .answer('acquire', { job: leased(JOB_A, 2), batch: [], drain: false });
     expect(bench.ops()).toEqual(['job.lost', 'job.acquire', 'job.start']);
     expect(bench.doing()).toEqual(['drop', 'start']);
     expect(bench.state.leases.map(({ grant }) => grant.fencingToken)).toEqual([2]);
@@ -434,16 +305,16 @@ describe('a lost lease', () => {
   it('that is given again under the same token goes on as it was', () => {
     const bench = running().done();
     bench.now += 1000;
-    bench.answer('acquire', { job: leased(JOB_A), drain: false });
+    bench.answer('acquire', { job: leased(JOB_A), batch: [], drain: false });
     expect(bench.ops()).toEqual([]);
     expect(bench.state.leases).toMatchObject([{ phase: 'ending' }]);
   });
 
   it('of an older token, given late, is not taken', () => {
     const bench = idle()
-      .answer('acquire', { job: leased(JOB_A, 2), drain: false })
+      .answer('acquire', { job: leased(JOB_A, 2), batch: [], drain: false })
       .done();
-    bench.answer('acquire', { job: leased(JOB_A, 1), drain: false });
+    bench.answer('acquire', { job: leased(JOB_A, 1), batch: [], drain: false });
     expect(bench.state.leases.map(({ grant }) => grant.fencingToken)).toEqual([2]);
   });
 
@@ -452,7 +323,7 @@ describe('a lost lease', () => {
       .done()
       .uploaded({ ok: false, failure: refused('invalid_request') });
     expect(bench.calls('fail')).toHaveLength(1);
-    bench.answer('acquire', { job: leased(JOB_A, 2), drain: false });
+    bench.answer('acquire', { job: leased(JOB_A, 2), batch: [], drain: false });
     expect(bench.ops()).toEqual(['job.fail', 'job.acquire', 'job.start']);
     bench.answer('fail', { status: 'queued', next: null });
     expect(bench.state.leases).toMatchObject([{ phase: 'running', grant: { fencingToken: 2 } }]);
@@ -526,7 +397,7 @@ describe('an undelivered result', () => {
 
   it('makes room for the next job', () => {
     const bench = running().done().uploaded(failure);
-    bench.answer('acquire', { job: leased(JOB_B), drain: false }).done(bench.lease(1));
+    bench.answer('acquire', { job: leased(JOB_B), batch: [], drain: false }).done(bench.lease(1));
     expect(bench.calls('acquire')).toHaveLength(1);
   });
 
@@ -645,7 +516,7 @@ describe('draining', () => {
 
   it.each(['acquire', 'renew', 'control'] as const)('is ordered by the answer of %s', (verb) => {
     const bench = verb === 'acquire' ? idle() : running().pass(HEARTBEAT_MS);
-    if (verb === 'acquire') bench.answer(verb, { job: null, drain: true });
+    if (verb === 'acquire') bench.answer(verb, { job: null, batch: [], drain: true });
     if (verb === 'renew') bench.answer(verb, { ...WORDS, held: [REF_A], drain: true });
     if (verb === 'control') bench.answer(verb, { ...WORDS, drain: true });
     expect(bench.ops()).toContain('session.drain');
@@ -653,7 +524,7 @@ describe('draining', () => {
   });
 
   it('gives back a job that was granted with the order', () => {
-    const bench = idle().answer('acquire', { job: leased(JOB_A), drain: true });
+    const bench = idle().answer('acquire', { job: leased(JOB_A), batch: [], drain: true });
     expect(bench.doing()).toEqual(['return']);
     expect(bench.body('return').reason).toBe('drain');
   });

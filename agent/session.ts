@@ -5,11 +5,14 @@
  * The session registers, then asks for work by one parked `acquire`. A granted job goes
  *   waiting -> running -> ending -> gone
  * with `stopping` between running and ending when it is cancelled, times out or is drained.
- * While ending, its result is uploaded (during which the next job is already asked for and run)
- * and the edge is told: complete, fail or return, which asks for the next job in the same request
- * when nothing else does. While a lease is held, `control` is parked and heartbeats go out.
+ * Jobs that were granted together run together. Shortly before a run should end, the next job is
+ * asked for, so that it waits here when the engine is free. While ending, a result is uploaded,
+ * beside the next run, and the edge is told: complete, fail or return, which asks for the next
+ * job in the same request when it is time and nothing else does. While a lease is held, `control`
+ * is parked and heartbeats go out.
  *
  * Always: at most one request that may bring a job is in flight; an idle agent has just that one.
+ * At most one grant waits for the engine. With several sessions on one engine, it may be `lent`.
  * A running job whose lease lapsed by our own clock, or by the edge's word, is stopped and
  * dropped, and nobody is told. A finished result whose lease lapsed is kept on disk and the edge
  * is asked; it is delivered only if the lease still holds. Every call may be repeated; an answer
@@ -18,7 +21,7 @@
 import type { LeaseRef } from '#schema/agent-protocol.ts';
 import { BACKOFF_MS_MIN, ENGINE_ERROR_CHARS_MAX, POLL_MS, PROGRESS_MS } from '#schema/limits.ts';
 import { LEASE_RETRY_MS_MAX } from './limits.ts';
-import { abort, backoffMs, passTime, slowDown } from './session/agenda.ts';
+import { abort, passTime } from './session/agenda.ts';
 import {
   accept,
   conclude,
@@ -30,13 +33,14 @@ import {
   lose,
   stop,
 } from './session/lease.ts';
+import { backoffMs, measure, restAfter, slowDown } from './session/pace.ts';
+import { endRun, watch } from './session/run.ts';
 import type {
   Answered,
   AnswerOf,
   Call,
   CallFailure,
   Lease,
-  RunOutcome,
   Session,
   SessionAction,
   SessionEvent,
@@ -47,7 +51,7 @@ import type {
 import { judge } from './session/verdict.ts';
 
 export { wakeAt } from './session/agenda.ts';
-export { createSession } from './session/state.ts';
+export { createSession } from './session/origin.ts';
 export type { Session, SessionAction, SessionEvent } from './session/state.ts';
 
 /** What an event changes, and what is to be done about it; `before` is left as it was. */
@@ -100,10 +104,11 @@ function handle(turn: Turn, event: SessionEvent): void {
       lease.progress = event.progress ?? lease.progress;
       lease.preview = event.preview ?? lease.preview;
       lease.fresh = true;
+      if (event.progress) watch(turn, lease);
       return;
     }
     case 'run_ended':
-      onRunEnded(turn, event.lease, event.outcome);
+      endRun(turn, event.lease, event.outcome);
       return;
     case 'upload_ended': {
       const lease = state.leases.find((other) => other.id === event.lease);
@@ -125,6 +130,10 @@ function handle(turn: Turn, event: SessionEvent): void {
       state.capabilities = event.capabilities;
       state.registered = false;
       return;
+    case 'lent':
+      if (state.lent && !event.lent) state.freeAt = turn.at;
+      state.lent = event.lent;
+      return;
     case 'drain':
       beginDrain(turn, false);
   }
@@ -132,13 +141,14 @@ function handle(turn: Turn, event: SessionEvent): void {
 
 function onAnswer(turn: Turn, call: Call, event: Answered): void {
   const { state } = turn;
+  measure(state, call, turn.at);
   switch (event.verb) {
     case 'register':
       onRegistered(turn, call, event.answer);
       break;
     case 'acquire':
       recover(turn, 'acquire');
-      onOffer(turn, event.answer, call.sentAt);
+      onOffer(turn, event.answer, call);
       if (event.answer.job === null) restAfter(turn, 'acquire', call);
       break;
     case 'control':
@@ -203,9 +213,11 @@ function onWords(
   if (words.drain) beginDrain(turn, true);
 }
 
-function onOffer(turn: Turn, offer: AnswerOf<'acquire'>, sentAt: number): void {
+function onOffer(turn: Turn, offer: AnswerOf<'acquire'>, call: Call): void {
   if (offer.drain) beginDrain(turn, true);
-  if (offer.job) accept(turn, offer.job, sentAt);
+  if (!offer.job) return;
+  const batch = turn.state.sequence + 1;
+  for (const job of [offer.job, ...offer.batch]) accept(turn, job, { call, batch });
 }
 
 function onEnded(
@@ -223,7 +235,7 @@ function onEnded(
     log(turn, lease, [`job.${event.verb}`, { status, code, heldMs, serviceMs, loadMs }]);
   }
   if (call.asks) recover(turn, 'acquire');
-  if (next) onOffer(turn, next, call.sentAt);
+  if (next) onOffer(turn, next, call);
 }
 
 function onFailure(turn: Turn, call: Call, failure: CallFailure): void {
@@ -254,44 +266,6 @@ function onFailure(turn: Turn, call: Call, failure: CallFailure): void {
       const lease = state.leases.find((other) => other.id === call.leaseId);
       if (lease && lease.trying === call.id) onUndelivered(turn, lease, failure);
     }
-  }
-}
-
-function onRunEnded(turn: Turn, id: number, outcome: RunOutcome): void {
-  const { state, at } = turn;
-  if (state.busy === id) {
-    state.busy = null;
-    state.freeAt = at;
-  }
-  const lease = state.leases.find((other) => other.id === id);
-  if (!lease || (lease.phase !== 'running' && lease.phase !== 'stopping')) return;
-  lease.runEndedAt = at;
-  lease.loadMs = outcome.kind === 'done' ? outcome.loadMs : 0;
-  lease.serviceMs = Math.max(0, at - (lease.startedAt ?? at) - lease.loadMs);
-  if (outcome.kind === 'done') {
-    lease.usage = outcome.usage;
-    state.awayRuns = 0;
-  }
-  if (lease.stopFor === 'cancelled') {
-    conclude(lease, { verb: 'return', reason: 'cancelled' });
-  } else if (outcome.kind === 'done') {
-    conclude(lease, { verb: 'complete', artifacts: outcome.delivers ? null : [] });
-  } else if (lease.stopFor === 'timeout') {
-    const detail = `stopped after ${lease.grant.runMsMax} ms`;
-    conclude(lease, { verb: 'fail', code: 'job_timeout', retryable: false, detail });
-  } else if (outcome.kind === 'stopped') {
-    conclude(lease, { verb: 'return', reason: 'drain' });
-  } else if (outcome.code === 'engine_unavailable') {
-    // The job is not at fault: it goes back uncounted, and we ask for none we cannot run.
-    state.discovering = true;
-    state.awayRuns++;
-    state.pace.acquire.notBefore = at + backoffMs(state.awayRuns, turn.random);
-    turn.actions.push({ do: 'discover' });
-    conclude(lease, { verb: 'return', reason: 'engine_away' });
-  } else {
-    const { code, retryable } = outcome;
-    const detail = outcome.detail.slice(0, ENGINE_ERROR_CHARS_MAX);
-    conclude(lease, { verb: 'fail', code, retryable, detail });
   }
 }
 
@@ -358,11 +332,6 @@ function recover(turn: Turn, verb: 'acquire' | 'control' | 'renew'): void {
   if (pace.failures > 0) logSession(turn, 'edge.back', { verb });
   pace.failures = 0;
   pace.notBefore = turn.at;
-}
-
-/** A poll that was answered sooner than it can have parked is not repeated at once. */
-function restAfter(turn: Turn, verb: 'acquire' | 'control', call: Call): void {
-  turn.state.pace[verb].notBefore = Math.max(turn.at, call.sentAt + BACKOFF_MS_MIN);
 }
 
 function names(refs: readonly LeaseRef[], lease: Lease): boolean {

@@ -74,9 +74,11 @@ export class LocalSystem {
   readonly #stop = new AbortController();
   #stopping: Promise<void> | undefined;
   #build: number | undefined;
+  #bindings: Record<string, string>;
 
   constructor(options: SystemOptions) {
     this.#options = options;
+    this.#bindings = options.bindings ?? {};
     this.data = resolve(options.data);
     this.baseUrl = `http://127.0.0.1:${options.port}`;
   }
@@ -118,6 +120,13 @@ export class LocalSystem {
     this.#stop.abort();
     this.#stopping ??= this.#stopParts();
     return this.#stopping;
+  }
+
+  /** Replaces the Worker by one with other variables, as a deploy does: all state stays. */
+  async redeploy(bindings: Record<string, string>): Promise<void> {
+    await this.#parts.edge?.stop();
+    this.#bindings = { ...this.#bindings, ...bindings };
+    await this.#startEdge(keepSecrets(this.data));
   }
 
   async #stopParts(): Promise<void> {
@@ -232,7 +241,7 @@ export class LocalSystem {
   }
 
   async #startEdge(secrets: Secrets): Promise<string> {
-    const { port, bindings, print } = this.#options;
+    const { port, print } = this.#options;
     const order: EdgeOrder = {
       port,
       bundleDir: join(this.data, 'worker'),
@@ -246,7 +255,7 @@ export class LocalSystem {
         SIGNING_KEY: secrets.signingKey,
         POOLS: 'main',
         PUBLIC_URL: this.baseUrl,
-        ...bindings,
+        ...this.#bindings,
       },
     };
     const part = this.#makePart('edge', {

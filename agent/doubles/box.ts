@@ -1,4 +1,4 @@
-/** A whole agent in this process against the edge's double, in a folder of its own. */
+/** A whole agent in this process against doubles of the edge, one a pool, in a folder of its own. */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,12 +9,14 @@ import { EdgeClient } from '../edge-client.ts';
 import { Fleet } from '../fleet.ts';
 import { createLog } from '../log.ts';
 import { Metrics } from '../metrics.ts';
-import { AgentLoop } from '../run.ts';
+import { Agent } from '../agent.ts';
+import type { Served } from '../agent.ts';
+import type { SessionParts } from '../run.ts';
 import { wakeAt } from '../session.ts';
 import type { Session } from '../session.ts';
 import { Spool } from '../spool.ts';
 import { Bell, TestClock } from './clock.ts';
-import { EdgeServer, TOKEN } from './edge-server.ts';
+import { EdgeServer, tokenOf } from './edge-server.ts';
 import { TestEngine } from './engine.ts';
 import { IMAGE_SPEC } from './spec.ts';
 
@@ -29,8 +31,8 @@ class TurnMetrics extends Metrics {
     this.#bell = bell;
   }
 
-  override onState(state: Session): void {
-    super.onState(state);
+  override onState(served: readonly Served[]): void {
+    super.onState(served);
     this.#bell.ring();
   }
 }
@@ -38,20 +40,30 @@ class TurnMetrics extends Metrics {
 export class Box {
   readonly clock = new TestClock();
   readonly bell = new Bell();
-  readonly server = new EdgeServer(() => this.clock.now(), this.bell);
+  /** The edge as each pool sees it. */
+  readonly servers: readonly EdgeServer[];
   readonly engine = new TestEngine('test', ['painter', 'chat'], this.bell);
   readonly lines: Line[] = [];
   readonly metrics = new TurnMetrics(this.bell);
   directory = '';
-  agent!: AgentLoop;
-  #url = new URL('http://127.0.0.1');
-  #edge: EdgeClient | null = null;
+  agent!: Agent;
+  #urls: readonly URL[] = [];
+  #edges: readonly EdgeClient[] = [];
 
-  static async open(): Promise<Box> {
-    const box = new Box();
+  constructor(pools: readonly string[]) {
+    this.servers = pools.map((pool) => new EdgeServer(() => this.clock.now(), this.bell, pool));
+  }
+
+  static async open(...pools: readonly string[]): Promise<Box> {
+    const box = new Box(pools.length === 0 ? ['main'] : pools);
     box.directory = await mkdtemp(join(tmpdir(), 'tessera-agent-'));
-    box.#url = await box.server.start();
+    box.#urls = await Promise.all(box.servers.map((server) => server.start()));
     return box;
+  }
+
+  /** The first pool's. */
+  get server(): EdgeServer {
+    return this.servers[0]!;
   }
 
   get scratch(): string {
@@ -59,11 +71,11 @@ export class Box {
   }
 
   get spool(): string {
-    return join(this.directory, 'spool');
+    return join(this.directory, 'spool', 'main');
   }
 
   /** Starts an agent process, as it were; what is on disk stays from the one before. */
-  async boot(token = TOKEN): Promise<void> {
+  async boot(token?: string): Promise<void> {
     const { clock, metrics, scratch } = this;
     await rm(scratch, { recursive: true, force: true });
     await mkdir(scratch, { recursive: true });
@@ -76,28 +88,45 @@ export class Box {
     const log = createLog('debug', sink);
     const timeout = (ms: number) => clock.timeout(ms);
     const version = '1.2.3';
-    const edge = new EdgeClient({ url: this.#url, token, version, timeout });
-    this.#edge = edge;
-    const spool = await Spool.open(this.spool, { wall: () => clock.wall(), log });
+    const pools = await Promise.all(
+      this.servers.map(async ({ pool }, place): Promise<SessionParts> => {
+        const options = {
+          url: this.#urls[place]!,
+          token: token ?? tokenOf(pool),
+          version,
+          timeout,
+        };
+        const directory = join(this.directory, 'spool', pool);
+        const spool = await Spool.open(directory, { wall: () => clock.wall(), log });
+        return { pool, edge: new EdgeClient(options), spool, kept: await spool.load() };
+      }),
+    );
+    this.#edges = pools.map(({ edge }) => edge);
     const fleet = new Fleet([this.engine], { log, askGpu: () => Promise.resolve(null), timeout });
-    const parts = { clock, random: () => 1, edge, fleet, spool, log, metrics, version, scratch };
-    const [capabilities, kept] = await Promise.all([fleet.discover(), spool.load()]);
-    this.agent = new AgentLoop(parts, { capabilities, kept, drainMs: DRAIN_MS });
+    const capabilities = await fleet.discover();
+    const own = { clock, random: () => 1, fleet, log, metrics, version, scratch };
+    const shared = { ...own, capabilities, drainMs: DRAIN_MS };
+    this.agent = new Agent(shared, pools);
     this.agent.start();
   }
 
   /** The process is gone: nothing it had in flight is answered, nothing is told to anyone. */
   async kill(): Promise<void> {
     this.agent.stop();
-    await this.#edge?.close();
+    await Promise.all(this.#edges.map((edge) => edge.close()));
     this.clock.forget();
     await this.agent.settled();
   }
 
   async close(): Promise<void> {
     await this.kill();
-    await this.server.stop();
+    await Promise.all(this.servers.map((server) => server.stop()));
     await rm(this.directory, { recursive: true, force: true });
+  }
+
+  /** The session of a pool, by its place. */
+  state(place = 0): Session {
+    return this.agent.served()[place]!.session;
   }
 
   until(holds: () => boolean): Promise<void> {
@@ -112,9 +141,9 @@ export class Box {
     return this.until(() => this.ops().filter((other) => other === op).length >= times);
   }
 
-  submit(spec: JobSpec = IMAGE_SPEC): ModelJob {
-    const job = this.server.model.submit(spec);
-    this.server.wake();
+  submit(spec: JobSpec = IMAGE_SPEC, server = this.server): ModelJob {
+    const job = server.model.submit(spec);
+    server.wake();
     return job;
   }
 
@@ -127,11 +156,11 @@ export class Box {
 
   /** Lets time pass until the session wants to be woken, and no further: calls may time out. */
   skip(): void {
-    const at = wakeAt(this.agent.state());
+    const at = wakeAt(this.state());
     this.clock.advance(Math.max(0, (at ?? 0) - this.clock.now()));
   }
 
   idle(): Promise<void> {
-    return this.until(() => this.server.parked('acquire') === 1);
+    return this.until(() => this.servers.every((server) => server.parked('acquire') === 1));
   }
 }

@@ -1,14 +1,21 @@
 /**
  * The edge as the agent's tests need it: the protocol's rules over a handful of jobs, in memory.
  * Faithful in what an agent can meet: sessions, leases that lapse, fencing tokens, lost and
- * cancelled leases, repeats of every call. No queueing policy. Time is an argument.
+ * cancelled leases, repeats of every call; grants of several like jobs to who can run them
+ * together. No queueing policy. Time is an argument.
  */
 import type { LeasedJob, LeaseRef } from '#schema/agent-protocol.ts';
 import type { Artifact } from '#schema/artifact.ts';
 import { assert } from '#schema/assert.ts';
 import type { ErrorCode } from '#schema/error.ts';
 import type { JobSpec } from '#schema/job.ts';
-import { HEARTBEAT_MS, LEASE_MS, LEASES_PER_AGENT_MAX, POLL_MS } from '#schema/limits.ts';
+import {
+  BATCH_MAX,
+  HEARTBEAT_MS,
+  LEASE_MS,
+  LEASES_PER_AGENT_MAX,
+  POLL_MS,
+} from '#schema/limits.ts';
 import type { BodyOf, Request, Verb } from '../session/state.ts';
 
 export interface ModelJob {
@@ -39,11 +46,18 @@ export class EdgeModel {
   readonly sessions = new Set<string>();
   drain = false;
   leaseMs = LEASE_MS;
+  readonly #pool: string;
+  /** Jobs that one grant may hold, by what the session announced. */
+  #batchMax = 1;
+
+  constructor(pool = 'main') {
+    this.#pool = pool;
+  }
 
   submit(spec: JobSpec, runMsMax = 600_000): ModelJob {
     const number = String(this.jobs.size + 1).padStart(24, '0');
     const job: ModelJob = {
-      id: `job_01${number}_main`,
+      id: `job_01${number}_${this.#pool}`,
       spec,
       runMsMax,
       status: 'queued',
@@ -134,6 +148,8 @@ export class EdgeModel {
         job.expiresAt = now + this.leaseMs;
       } else if (job.holder !== body.sessionId) this.revoke(job.id);
     }
+    const batches = body.capabilities.engines.map(({ batchMax }) => batchMax);
+    this.#batchMax = Math.max(1, ...batches);
     this.sessions.clear();
     this.sessions.add(body.sessionId);
     const { lost, cancel } = this.#words(body.sessionId, body.holding);
@@ -142,24 +158,29 @@ export class EdgeModel {
   }
 
   #offer(sessionId: string, holding: readonly LeaseRef[], now: number) {
-    if (this.drain) return { job: null, drain: true };
+    if (this.drain) return { job: null, batch: [], drain: true };
     const jobs = [...this.jobs.values()];
     const mine = jobs.filter((job) => job.status === 'running' && job.holder === sessionId);
     const unheard = mine.filter(
       (job) => !holding.some((ref) => ref.jobId === job.id && ref.fencingToken === job.token),
     );
     for (const job of unheard) if (job.cancelRequested) this.revoke(job.id);
-    const lacked = unheard.find((job) => !job.cancelRequested);
-    const full = mine.length >= LEASES_PER_AGENT_MAX;
-    const job = lacked ?? (full ? undefined : jobs.find(({ status }) => status === 'queued'));
-    if (!job) return { job: null, drain: false };
-    // The same attempt under a new token: whoever has the older one may not write any more.
-    job.token++;
-    if (!lacked) job.attempt++;
-    job.status = 'running';
-    job.holder = sessionId;
-    job.expiresAt = now + this.leaseMs;
-    return { job: this.#lease(job), drain: false };
+    const lacked = unheard.filter((job) => !job.cancelRequested);
+    const room = LEASES_PER_AGENT_MAX - mine.length;
+    const queued = jobs.filter(({ status }) => status === 'queued');
+    const like = queued.filter(({ spec }) => spec.model === queued[0]!.spec.model);
+    const fresh = like.slice(0, Math.min(room, this.#batchMax));
+    const granted = lacked.length > 0 ? lacked.slice(0, BATCH_MAX) : fresh;
+    for (const job of granted) {
+      // The same attempt under a new token: whoever has the older one may not write any more.
+      job.token++;
+      if (!lacked.includes(job)) job.attempt++;
+      job.status = 'running';
+      job.holder = sessionId;
+      job.expiresAt = now + this.leaseMs;
+    }
+    const [job = null, ...batch] = granted.map((one) => this.#lease(one));
+    return { job, batch, drain: false };
   }
 
   #lease(job: ModelJob): LeasedJob {

@@ -12,6 +12,7 @@ import {
   CompleteBody,
   ControlBody,
   FailBody,
+  LeaveBody,
   RegisterBody,
   RenewBody,
   ReturnBody,
@@ -25,7 +26,11 @@ import type { Request, Verb } from '../session/state.ts';
 import type { Bell } from './clock.ts';
 import { EdgeModel } from './edge-model.ts';
 
-export const TOKEN = `tsa_main_01k00000000000000000000000_${'s'.repeat(43)}`;
+/** The token of the one agent of a pool. */
+export function tokenOf(pool: string): string {
+  return `tsa_${pool}_01k00000000000000000000000_${'s'.repeat(43)}`;
+}
+export const TOKEN = tokenOf('main');
 
 const BODIES = {
   register: RegisterBody,
@@ -59,12 +64,15 @@ interface Parked {
 }
 
 export class EdgeServer {
-  readonly model = new EdgeModel();
+  readonly pool: string;
+  readonly model: EdgeModel;
   /** Calls in the order of their arrival. */
   readonly calls: { readonly verb: Verb; readonly body: unknown }[] = [];
   readonly stored = new Map<string, Stored>();
   readonly texts = new Map<string, string>();
   readonly userAgents = new Set<string>();
+  /** Sessions that said goodbye. */
+  readonly left = new Set<string>();
   /** Decides on trouble, by verb, `upload` or `stream`. */
   trouble: (name: Verb | 'upload' | 'stream') => Trouble | undefined = () => undefined;
   readonly #server: Server;
@@ -72,7 +80,9 @@ export class EdgeServer {
   readonly #bell: Bell;
   #parked: Parked[] = [];
 
-  constructor(now: () => number, bell: Bell) {
+  constructor(now: () => number, bell: Bell, pool = 'main') {
+    this.pool = pool;
+    this.model = new EdgeModel(pool);
     this.#now = now;
     this.#bell = bell;
     this.#server = createServer((request, response) => {
@@ -115,7 +125,7 @@ export class EdgeServer {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     this.userAgents.add(request.headers['user-agent'] ?? '');
-    if (request.headers.authorization !== `Bearer ${TOKEN}`) {
+    if (request.headers.authorization !== `Bearer ${tokenOf(this.pool)}`) {
       refuse(response, 'unauthorized');
       return;
     }
@@ -127,6 +137,11 @@ export class EdgeServer {
     const body = JSON.parse((await readAll(request)).toString('utf8')) as unknown;
     if (path === 'stream') {
       this.#meddle('stream', response, () => this.#stream(StreamBody.parse(body), response));
+      return;
+    }
+    if (path === 'leave') {
+      this.left.add(LeaveBody.parse(body).sessionId);
+      json(response, 200, { left: true });
       return;
     }
     const verb = path as Verb;

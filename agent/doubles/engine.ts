@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { assert } from '#schema/assert.ts';
 import type { JobSpec } from '#schema/job.ts';
 import type { ModelId } from '#schema/model.ts';
-import type { Engine, EngineInfo, RunContext, RunResult } from '../engines/engine.ts';
+import type { Engine, EngineInfo, EngineJob, RunContext, RunResult } from '../engines/engine.ts';
 import { EngineError } from '../engines/engine.ts';
 import type { Bell } from './clock.ts';
 
@@ -24,9 +24,12 @@ export class TestEngine implements Engine {
   stubborn = false;
   freed = 0;
   closed = false;
+  /** Jobs that it takes at once. */
+  batchMax = 1;
   /** Runs so far. */
   runs = 0;
-  #run: Run | null = null;
+  /** What runs together now, less what ended. */
+  #jobs: Run[] = [];
   readonly #bell: Bell;
 
   constructor(name: string, models: readonly ModelId[], bell: Bell) {
@@ -36,7 +39,9 @@ export class TestEngine implements Engine {
   }
 
   discover(): Promise<EngineInfo | null> {
-    return Promise.resolve(this.away ? null : { version: '1', models: this.models });
+    return Promise.resolve(
+      this.away ? null : { version: '1', models: this.models, batchMax: this.batchMax },
+    );
   }
 
   resident(): readonly ModelId[] {
@@ -44,16 +49,25 @@ export class TestEngine implements Engine {
   }
 
   run(spec: JobSpec, context: RunContext): Promise<RunResult> {
-    assert(!this.#run, 'an engine runs one job at a time');
+    return this.runBatch([{ spec, context }])[0]!;
+  }
+
+  runBatch(jobs: readonly EngineJob[]): readonly Promise<RunResult>[] {
+    assert(this.#jobs.length === 0, 'an engine has one run at a time');
+    assert(jobs.length <= this.batchMax, 'a batch fits the engine');
     this.runs++;
-    this.loaded = [spec.model];
-    return new Promise((resolve, reject) => {
-      this.#run = { spec, context, resolve, reject };
+    this.loaded = jobs.map(({ spec }) => spec.model).slice(0, 1);
+    const results = jobs.map(({ spec, context }) => {
+      const { promise, resolve, reject } = Promise.withResolvers<RunResult>();
+      const run = { spec, context, resolve, reject };
+      this.#jobs.push(run);
       context.signal.addEventListener('abort', () => {
-        if (!this.stubborn) this.#end((run) => run.reject(new Error('stopped')));
+        if (!this.stubborn) this.#end(run, () => reject(new Error('stopped')));
       });
-      this.#bell.ring();
+      return promise;
     });
+    this.#bell.ring();
+    return results;
   }
 
   free(): Promise<void> {
@@ -68,17 +82,22 @@ export class TestEngine implements Engine {
   }
 
   busy(): boolean {
-    return this.#run !== null;
+    return this.#jobs.length > 0;
   }
 
-  context(): RunContext {
-    assert(this.#run, 'a job runs');
-    return this.#run.context;
+  /** Jobs that run together now. */
+  jobs(): number {
+    return this.#jobs.length;
   }
 
-  /** Ends the run with one picture of `bytes` and a thumbnail. */
-  async finish(bytes: Uint8Array = new Uint8Array([1, 2, 3])): Promise<void> {
-    const { directory } = this.context();
+  context(index = 0): RunContext {
+    return this.#at(index).context;
+  }
+
+  /** Ends a job of the run, the first by default, with one picture of `bytes` and a thumbnail. */
+  async finish(bytes: Uint8Array = new Uint8Array([1, 2, 3]), index = 0): Promise<void> {
+    const run = this.#at(index);
+    const { directory } = run.context;
     const path = join(directory, '0.png');
     const small = join(directory, '0-thumbnail.webp');
     await writeFile(path, bytes);
@@ -86,17 +105,24 @@ export class TestEngine implements Engine {
     const thumbnail = { path: small, contentType: 'image/webp' } as const;
     const size = { width: 64, height: 64, durationS: null };
     const output = { path, contentType: 'image/png', ...size, thumbnail } as const;
-    this.#end((run) => run.resolve({ outputs: [output], usage: { steps: 20 }, loadMs: 5 }));
+    const result = { outputs: [output], usage: { steps: 20 }, loadMs: 5 };
+    this.#end(run, () => run.resolve(result));
   }
 
   fail(failure: ConstructorParameters<typeof EngineError>[0]): void {
-    this.#end((run) => run.reject(new EngineError(failure)));
+    const run = this.#at(0);
+    this.#end(run, () => run.reject(new EngineError(failure)));
   }
 
-  #end(how: (run: Run) => void): void {
-    const run = this.#run;
-    if (!run) return;
-    this.#run = null;
-    how(run);
+  #at(index: number): Run {
+    const run = this.#jobs[index];
+    assert(run, 'a job runs');
+    return run;
+  }
+
+  #end(run: Run, how: () => void): void {
+    if (!this.#jobs.includes(run)) return;
+    this.#jobs = this.#jobs.filter((other) => other !== run);
+    how();
   }
 }

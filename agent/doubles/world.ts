@@ -4,7 +4,7 @@
  * number that jumps to the next thing to happen. `check` throws when a law of the session breaks.
  */
 import { assert } from '#schema/assert.ts';
-import { DRAIN_MS, LEASE_MS } from '#schema/limits.ts';
+import { DRAIN_MS, LEASE_MS, LEASES_PER_AGENT_MAX } from '#schema/limits.ts';
 import { createSession, step, wakeAt } from '../session.ts';
 import type { Session, SessionAction } from '../session.ts';
 import type { Answered, Call, Happening, Request } from '../session/state.ts';
@@ -34,12 +34,16 @@ const ENDS = ['job.complete', 'job.fail', 'job.return', 'job.lost'];
 export class World {
   now = 1000;
   readonly edge = new EdgeModel();
+  /** Jobs that the engine takes at once. */
+  readonly batchMax: number;
   state: Session;
   exited = false;
   sent = 0;
   /** Leases acquired and not ended, by job and token. */
   readonly open = new Set<string>();
   ended = 0;
+  /** What each acquire said, and whether the engine was in use then. */
+  readonly asks: { busyMs: number; waitMs: number; runs: boolean }[] = [];
   readonly trace: string[] = [];
   /** Whether the network and the engines may misbehave now. */
   trouble = true;
@@ -47,12 +51,16 @@ export class World {
   readonly #faults: Faults;
   #due: Due[] = [];
   #parked: Flight[] = [];
-  #engine: number | null = null;
+  /** Leases whose part of the run goes on. */
+  #engine: number[] = [];
+  #lent = false;
 
   constructor(choose: (below: number) => number, faults: Faults) {
     this.#choose = choose;
     this.#faults = faults;
-    const capabilities = { gpu: null, engines: [] };
+    this.batchMax = 1 + choose(3);
+    const engine = { engine: 'test', version: '1', models: [IMAGE_SPEC.model] };
+    const capabilities = { gpu: null, engines: [{ ...engine, batchMax: this.batchMax }] };
     const start = { sessionId: SESSION_ID, version: '1', capabilities, kept: [] };
     this.state = createSession({ ...start, drainMs: DRAIN_MS, at: this.now });
     this.feed({ type: 'tick' });
@@ -90,6 +98,18 @@ export class World {
     this.#wakeParked();
   }
 
+  /** Another session has the engine for a while; whether it says for how long is chosen. */
+  lend(ms: number): void {
+    if (this.#engine.length > 0 || this.#lent) return;
+    this.#lent = true;
+    const freeAt = this.#choose(2) === 0 ? null : this.now + ms;
+    this.feed({ type: 'lent', lent: { freeAt } });
+    this.#later(ms, () => {
+      this.#lent = false;
+      this.feed({ type: 'lent', lent: null });
+    });
+  }
+
   /** The process stands still: nothing it is sent arrives before it goes on. */
   freeze(ms: number): void {
     this.now += ms;
@@ -111,13 +131,11 @@ export class World {
         this.#send(action);
         return;
       case 'start':
-        assert(this.#engine === null, 'one run at a time');
-        this.#engine = action.lease;
-        this.#later(this.#choose(40_000), () => this.#endRun(action.lease, false));
+        this.#start(action.jobs.map(({ lease }) => lease));
         return;
       case 'stop':
       case 'drop':
-        if (this.#engine === action.lease) {
+        if (this.#engine.includes(action.lease)) {
           this.#later(this.#choose(1000), () => this.#endRun(action.lease, true));
         }
         return;
@@ -158,6 +176,10 @@ export class World {
   #send(action: Extract<SessionAction, { do: 'call' }>): void {
     const { id, timeoutMs } = action;
     this.sent++;
+    if (action.verb === 'acquire') {
+      const { busyMs, waitMs } = action.body;
+      this.asks.push({ busyMs, waitMs, runs: this.state.run !== null || this.#lent });
+    }
     if (action.verb === 'complete' || action.verb === 'fail' || action.verb === 'return') {
       const key = keyOf(action.body.lease);
       assert(this.open.has(key), `no ${action.verb} for a lease that is known to be lost`);
@@ -211,9 +233,33 @@ export class World {
     for (const flight of parked) this.#arrive(flight);
   }
 
+  /** Runs leases together: they end together or one after the other, and tell how far they are. */
+  #start(leases: readonly number[]): void {
+    assert(this.#engine.length === 0, 'one run at a time');
+    assert(!this.#lent, 'no run on an engine that is lent');
+    assert(leases.length <= this.batchMax, 'a batch fits the engine');
+    this.#engine = [...leases];
+    const runMs = this.#choose(40_000);
+    const together = this.#choose(2) === 0;
+    for (const [index, lease] of leases.entries()) {
+      const endMs = together ? runMs : (runMs * (index + 1)) / leases.length;
+      for (let told = this.#choose(4); told > 0; told--) {
+        const fraction = told / 4;
+        this.#later(endMs * fraction, () => this.#tell(lease, fraction));
+      }
+      this.#later(endMs, () => this.#endRun(lease, false));
+    }
+  }
+
+  #tell(lease: number, fraction: number): void {
+    if (!this.#engine.includes(lease)) return;
+    const progress = { fraction, stage: 'running' as const, step: null, steps: null };
+    this.feed({ type: 'progressed', lease, progress, preview: null, usage: {} });
+  }
+
   #endRun(lease: number, stopped: boolean): void {
-    if (this.#engine !== lease) return;
-    this.#engine = null;
+    if (!this.#engine.includes(lease)) return;
+    this.#engine = this.#engine.filter((other) => other !== lease);
     const fails = this.#fault(this.#faults.failMils);
     const detail = { code: 'job_failed', retryable: true, detail: '' } as const;
     if (stopped) this.feed({ type: 'run_ended', lease, outcome: { kind: 'stopped' } });
@@ -236,10 +282,17 @@ export class World {
     for (const verb of ['register', 'acquire', 'control', 'renew']) {
       assert(count((call) => call.verb === verb) <= 1, `one ${verb} at a time`);
     }
+    const parts = state.leases.filter(({ phase }) => phase === 'running' || phase === 'stopping');
     assert(
-      state.leases.filter(({ phase }) => phase === 'running' || phase === 'stopping').length <= 1,
-      'one job runs at a time',
+      parts.every(({ id }) => state.run?.leases.includes(id)),
+      'what runs is one run',
     );
+    const grants = new Set(
+      state.leases.filter(({ phase }) => phase === 'waiting').map(({ batch }) => batch),
+    );
+    assert(grants.size <= 1, 'at most one grant waits');
+    assert(grants.size === 0 || state.run || state.lent, 'nothing waits for a free engine');
+    assert(state.leases.length <= LEASES_PER_AGENT_MAX, 'no more leases than the edge allows');
     const live = state.leases.filter((lease) => lease.phase === 'running');
     assert(
       live.every((lease) => this.now < lease.liveUntil && lease.liveUntil <= this.now + LEASE_MS),

@@ -11,7 +11,7 @@ import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { assert } from '#schema/assert.ts';
 import { EngineError } from './engine.ts';
-import type { Reply } from './serve.ts';
+import type { Message, Reply } from './serve.ts';
 
 /** A visitor's next job comes within this time and finds its engine loaded (100 to 500 ms). */
 export const IDLE_MS = 60_000;
@@ -30,6 +30,8 @@ export interface ChildOptions {
 interface Run<E> {
   readonly signal: AbortSignal;
   readonly onEvent: (event: E) => void;
+  /** Told once when it had to be started and has loaded what it needs. */
+  readonly onReady?: (loadMs: number) => void;
 }
 
 /** A started process and what is known of it. */
@@ -71,7 +73,10 @@ export class Child<Q extends object, E, R> {
   }
 
   /** Runs a request; rejects with the signal's reason or an `EngineError`. */
-  async run(request: Q, { signal, onEvent }: Run<E>): Promise<{ result: R; loadMs: number }> {
+  async run(
+    request: Q,
+    { signal, onEvent, onReady }: Run<E>,
+  ): Promise<{ result: R; loadMs: number }> {
     signal.throwIfAborted();
     assert(!this.#busy, 'a child runs one request at a time');
     this.#busy = true;
@@ -90,6 +95,7 @@ export class Child<Q extends object, E, R> {
       if (reply.kind === 'ready') {
         this.#ready = true;
         loadMs = Math.round(performance.now() - startedAt);
+        onReady?.(loadMs);
       } else if (reply.kind === 'event') onEvent(reply.event);
       else if (reply.kind === 'done') end(() => ended.resolve(reply.result));
       else end(() => ended.reject(toRefusal(reply)));
@@ -104,7 +110,7 @@ export class Child<Q extends object, E, R> {
       process.on('message', take);
       hold(process);
       // A write fails only when the child is gone, which `onOver` tells.
-      process.send(request, () => {});
+      process.send({ request } satisfies Message<Q>, () => {});
       const result = await ended.promise;
       release(process);
       this.#cancelIdle = this.#after(IDLE_MS, () => void this.stop());
@@ -119,6 +125,11 @@ export class Child<Q extends object, E, R> {
       if (life) life.onOver = () => {};
       this.#busy = false;
     }
+  }
+
+  /** One job of the request that runs is not wanted any more; the others go on. */
+  drop(job: number): void {
+    this.#life?.process.send({ drop: job } satisfies Message<Q>, () => {});
   }
 
   /** Kills the child; it is gone when this settles. */

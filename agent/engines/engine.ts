@@ -1,6 +1,6 @@
 /**
  * What the agent asks of an engine. One file beside this one per engine.
- * An engine runs one job at a time, never keeps a result, stops soon after its signal aborts
+ * An engine runs one job, or one batch, at a time, never keeps a result, stops soon after its signal aborts
  * (well under a second), and fails only with `EngineError`. It must not block the event loop:
  * heavy work belongs in another process.
  */
@@ -16,6 +16,8 @@ export interface EngineInfo {
   readonly version: string;
   /** Models that are installed and would run now. */
   readonly models: readonly ModelId[];
+  /** Like jobs that `runBatch` takes at once; by default 1. */
+  readonly batchMax?: number;
 }
 
 /** A finished output on disk. */
@@ -47,6 +49,12 @@ export interface RunContext {
   readonly onText: (text: string) => void;
 }
 
+/** One job of a batch. */
+export interface EngineJob {
+  readonly spec: JobSpec;
+  readonly context: RunContext;
+}
+
 export interface Engine {
   /** Unique among the agent's engines. */
   readonly name: string;
@@ -56,6 +64,12 @@ export interface Engine {
   resident(): readonly ModelId[];
   /** Runs a job; rejects with `EngineError`, or the signal's reason when aborted. */
   run(spec: JobSpec, context: RunContext): Promise<RunResult>;
+  /**
+   * Runs several like jobs in one execution; each ends by itself, as that of `run` would, and may
+   * end before the others. One whose signal aborts is rejected soon: it is taken out when the
+   * engine can do that, else made in vain. The last to end, ends the execution.
+   */
+  runBatch?(jobs: readonly EngineJob[]): readonly Promise<RunResult>[];
   /** Unloads every model and gives the memory back. */
   free(): Promise<void>;
   close(): Promise<void>;

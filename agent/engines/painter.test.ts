@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { EngineBench } from './doubles/bench.ts';
@@ -126,6 +127,79 @@ describe('progress', () => {
       const { format, width } = await sharp(Buffer.from(preview.data, 'base64')).metadata();
       expect([format, width]).toEqual(['webp', THUMBNAIL_SIDE_PX]);
     }
+  });
+});
+
+describe('a batch', () => {
+  const signals = () => [0, 1, 2].map(() => new AbortController());
+
+  /** Three jobs that differ in their seed, each in a folder of its own. */
+  async function start(controllers: readonly AbortController[], changes: Partial<ImageSpec> = {}) {
+    const jobs = await Promise.all(
+      controllers.map(async ({ signal }, index) => {
+        const directory = join(bench.directory, String(index));
+        await mkdir(directory);
+        const spec = { ...SPEC, ...changes, seed: index };
+        return { spec, context: { ...bench.contextOf(signal), directory } };
+      }),
+    );
+    return engine.runBatch!(jobs);
+  }
+
+  it('gives each job the pictures that it would get alone, in its own folder', async () => {
+    const results = await Promise.all(await start(signals(), { count: 2 }));
+    for (const [index, { outputs, usage }] of results.entries()) {
+      expect(usage).toEqual({ steps: SPEC.steps });
+      expect(outputs.map(({ path }) => path)).toEqual(
+        ['0.png', '1.png'].map((name) => join(bench.directory, String(index), name)),
+      );
+      const pixels = await sharp(outputs[1]!.path).raw().toBuffer();
+      const alone = await hashOf({ seed: index + 1 });
+      expect(createHash('sha256').update(pixels).digest('hex')).toBe(alone);
+    }
+  });
+
+  it('has the result of one job out while the next is painted', async () => {
+    const results = await start(signals(), { width: 512, height: 512, steps: 12 });
+    const order: number[] = [];
+    await Promise.all(results.map((result, index) => result.then(() => order.push(index))));
+    expect(order).toEqual([0, 1, 2]);
+    expect(bench.progress.filter(({ fraction }) => fraction === 1)).toHaveLength(3);
+  });
+
+  it('goes on without the one that is aborted, in the same process', async () => {
+    const controllers = signals();
+    const results = await start(controllers, { width: 256, height: 256, steps: 20 });
+    const reason = new Error('cancelled by the user');
+    controllers[1]!.abort(reason);
+    await expect(results[1]).rejects.toBe(reason);
+    const [first, , third] = await Promise.allSettled(results);
+    expect([first?.status, third?.status]).toEqual(['fulfilled', 'fulfilled']);
+    expect(engine.resident()).toEqual(['painter']);
+    expect(await readdir(join(bench.directory, '1'))).toEqual([]);
+  });
+
+  it('is over when every job of it is aborted', async () => {
+    const controllers = signals();
+    const results = await start(controllers, { width: 512, height: 512, steps: 150 });
+    for (const controller of controllers) controller.abort(new Error('all gone'));
+    for (const result of results) await expect(result).rejects.toThrow('all gone');
+    expect(engine.resident()).toEqual([]);
+  });
+
+  it('refuses the job that it cannot paint, and paints the others', async () => {
+    const contexts = [0, 1].map(() => bench.contextOf(new AbortController().signal));
+    const specs = [{ ...SPEC, upscale: 2 }, SPEC];
+    const results = engine.runBatch!(
+      specs.map((spec, index) => ({ spec, context: contexts[index]! })),
+    );
+    await expect(results[0]).rejects.toMatchObject({ code: 'engine_rejected' });
+    expect((await results[1]!).outputs).toHaveLength(1);
+  });
+
+  it('is announced', async () => {
+    const info = await engine.discover(new AbortController().signal);
+    expect(info?.batchMax).toBeGreaterThan(1);
   });
 });
 

@@ -3,21 +3,30 @@
  * of a prompt (scene, hour, weather, colours, figures, manner) and paints them in strokes. It
  * runs anywhere, so that a service without a GPU still works end to end. The same prompt, seed,
  * size and steps give the same pixels. It paints and encodes in a child process that the first
- * job starts; no image library is loaded here.
+ * job starts; no image library is loaded here. A batch is one request to the child: one picture
+ * is encoded while the next is painted, and a job's result is out as soon as its own are done.
  */
 import { execFile } from 'node:child_process';
-import type { ImageSpec } from '#schema/job.ts';
+import type { JobSpec } from '#schema/job.ts';
 import { Child } from './child.ts';
 import type { ChildOptions } from './child.ts';
 import { EngineError } from './engine.ts';
-import type { Engine, Output, RunContext, RunResult } from './engine.ts';
-import type { PainterEvent, PainterRequest } from './painter/child.ts';
+import type { Engine, EngineJob, RunContext, RunResult } from './engine.ts';
+import type { PainterEvent, PainterJob, PainterRequest } from './painter/child.ts';
 
 const MODEL = 'painter';
 /** Counts changes of what is painted: the same version paints the same pixels. */
 const VERSION = '1';
 
-function toRequest(spec: ImageSpec, directory: string): PainterRequest {
+/** Jobs in one request: none waits for longer than a few pictures take. */
+const BATCH = 4;
+
+function reject(detail: string): never {
+  throw new EngineError({ code: 'engine_rejected', retryable: false, detail });
+}
+
+function toJob(spec: JobSpec, directory: string): PainterJob {
+  if (spec.type !== 'image') return reject(`the painter runs no ${spec.type}`);
   const { prompt, width, height, steps, seed, count } = spec;
   if (
     spec.input_image !== null ||
@@ -25,11 +34,7 @@ function toRequest(spec: ImageSpec, directory: string): PainterRequest {
     spec.loras.length > 0 ||
     spec.upscale > 1
   ) {
-    throw new EngineError({
-      code: 'engine_rejected',
-      retryable: false,
-      detail: 'the painter takes no input image, mask, LoRA or upscale',
-    });
+    return reject('the painter takes no input image, mask, LoRA or upscale');
   }
   return { prompt, width, height, steps, seed, count, directory };
 }
@@ -44,52 +49,126 @@ function hasSharp(signal: AbortSignal): Promise<boolean> {
   return promise;
 }
 
+/** A job of a batch on its way: it ends by its own pictures, its own abort, or with the batch. */
+interface Part {
+  readonly job: PainterJob;
+  readonly context: RunContext;
+  readonly end: PromiseWithResolvers<RunResult>;
+}
+
+/** One request to the child: all the parts in it, and those that are not settled. */
+class Batch {
+  readonly #child: Child<PainterRequest, PainterEvent, null>;
+  readonly #parts: readonly Part[];
+  readonly #pending: Set<Part>;
+  readonly #abort = new AbortController();
+  #loadMs = 0;
+  /** Of the last part: told when the child is free again. */
+  #last: RunResult | null = null;
+
+  constructor(child: Child<PainterRequest, PainterEvent, null>, parts: readonly Part[]) {
+    this.#child = child;
+    this.#parts = parts;
+    this.#pending = new Set(parts);
+  }
+
+  async paint(): Promise<void> {
+    const stage = this.#child.warm ? 'running' : 'loading';
+    for (const part of this.#parts) {
+      const { job, context } = part;
+      context.signal.addEventListener('abort', () => this.#remove(part), { once: true });
+      context.onProgress({ fraction: 0, stage, step: 0, steps: job.steps });
+    }
+    const request = { jobs: this.#parts.map(({ job }) => job) };
+    const { signal } = this.#abort;
+    const onReady = (ms: number) => {
+      this.#loadMs = ms;
+    };
+    try {
+      await this.#child.run(request, { signal, onEvent: (event) => this.#take(event), onReady });
+      for (const { end } of this.#pending) end.resolve(this.#last!);
+    } catch (error) {
+      for (const { end } of this.#pending) end.reject(error);
+    }
+  }
+
+  #take(event: PainterEvent): void {
+    const part = this.#parts[event.job]!;
+    if (!this.#pending.has(part)) return;
+    const { job, context, end } = part;
+    switch (event.kind) {
+      case 'step':
+        context.onProgress(progressOf(job, event));
+        return;
+      case 'preview': {
+        const data = Buffer.from(event.webp).toString('base64');
+        context.onPreview({ content_type: 'image/webp', data });
+        return;
+      }
+      case 'done': {
+        const { outputs } = event;
+        const result = { outputs, usage: { steps: job.steps }, loadMs: this.#loadMs };
+        if (this.#pending.size === 1) this.#last = result;
+        else if (this.#pending.delete(part)) end.resolve(result);
+      }
+    }
+  }
+
+  /** The others go on; the last one takes the child with it. */
+  #remove(part: Part): void {
+    if (!this.#pending.has(part)) return;
+    const reason = part.context.signal.reason as Error;
+    if (this.#pending.size === 1) this.#abort.abort(reason);
+    else {
+      this.#pending.delete(part);
+      this.#child.drop(this.#parts.indexOf(part));
+      part.end.reject(reason);
+    }
+  }
+}
+
 /** The engine of the model `painter`. */
 export function createPainter(options?: ChildOptions): Engine {
-  const child = new Child<PainterRequest, PainterEvent, readonly Output[]>(
+  const child = new Child<PainterRequest, PainterEvent, null>(
     new URL('./painter/child.ts', import.meta.url),
     options,
   );
   /** What is installed stays installed: asked until the answer is yes. */
   let installed = false;
 
-  async function run(spec: ImageSpec, context: RunContext): Promise<RunResult> {
-    const request = toRequest(spec, context.directory);
-    const { steps } = request;
-    const stage = child.warm ? 'running' : 'loading';
-    const take = (event: PainterEvent): void => {
-      if (event.kind === 'step') context.onProgress(progressOf(request, event));
-      else {
-        const data = Buffer.from(event.webp).toString('base64');
-        context.onPreview({ content_type: 'image/webp', data });
+  function runBatch(jobs: readonly EngineJob[]): readonly Promise<RunResult>[] {
+    const parts: Part[] = [];
+    const ends = jobs.map(({ spec, context }) => {
+      const end = Promise.withResolvers<RunResult>();
+      try {
+        context.signal.throwIfAborted();
+        parts.push({ job: toJob(spec, context.directory), context, end });
+      } catch (error) {
+        end.reject(error);
       }
-    };
-    context.onProgress({ fraction: 0, stage, step: 0, steps });
-    const { result, loadMs } = await child.run(request, { signal: context.signal, onEvent: take });
-    return { outputs: result, usage: { steps }, loadMs };
+      return end.promise;
+    });
+    if (parts.length > 0) void new Batch(child, parts).paint();
+    return ends;
   }
 
   return {
     name: 'painter',
     discover: async (signal) => {
       installed ||= await hasSharp(signal);
-      return installed ? { version: VERSION, models: [MODEL] } : null;
+      return installed ? { version: VERSION, models: [MODEL], batchMax: BATCH } : null;
     },
     resident: () => (child.warm ? [MODEL] : []),
-    run: async (spec, context) => {
-      context.signal.throwIfAborted();
-      if (spec.type === 'image') return run(spec, context);
-      const detail = `the painter runs no ${spec.type}`;
-      throw new EngineError({ code: 'engine_rejected', retryable: false, detail });
-    },
+    run: (spec, context) => runBatch([{ spec, context }])[0]!,
+    runBatch,
     free: () => child.stop(),
     close: () => child.stop(),
   };
 }
 
-/** All pictures together count the spec's steps once. */
+/** All pictures of a job together count the spec's steps once. */
 function progressOf(
-  { steps, count }: PainterRequest,
+  { steps, count }: PainterJob,
   done: { picture: number; step: number },
 ): { fraction: number; stage: 'running'; step: number; steps: number } {
   const fraction = (done.picture * steps + done.step) / (steps * count);

@@ -13,13 +13,17 @@ export type Reply<E, R> =
   | { readonly kind: 'done'; readonly result: R }
   | { readonly kind: 'failed'; readonly outOfMemory: boolean; readonly detail: string };
 
+/** What the agent tells a child: a request, or that one of the request's jobs is not wanted. */
+export type Message<Q> = { readonly request: Q } | { readonly drop: number };
+
 /** Sends an event. Await it between steps: only a loop that turns notices that the agent is gone. */
 export type Emit<E> = (event: E) => Promise<void>;
 
 interface Service<Q, E, R> {
   /** What the first request has to wait for. */
   readonly load: () => Promise<void>;
-  readonly handle: (request: Q, emit: Emit<E>) => Promise<R>;
+  /** `isDropped` tells of one of the request's jobs; it changes while events are awaited. */
+  readonly handle: (request: Q, emit: Emit<E>, isDropped: (job: number) => boolean) => Promise<R>;
 }
 
 /** A buffer that cannot be had; what ends the process itself, the agent's side tells. */
@@ -47,14 +51,21 @@ export function serve<Q, E, R>({ load, handle }: Service<Q, E, R>): void {
     send({ kind: 'event', event });
     await setImmediate();
   };
+  const dropped = new Set<number>();
   let loaded = false;
   const answer = async (request: Q): Promise<void> => {
     if (!loaded) await load();
     if (!loaded) send({ kind: 'ready' });
     loaded = true;
-    send({ kind: 'done', result: await handle(request, emit) });
+    const isDropped = (job: number): boolean => dropped.has(job);
+    send({ kind: 'done', result: await handle(request, emit, isDropped) });
   };
-  process.on('message', (request: Q) => {
-    answer(request).catch((error: unknown) => send(toFailure(error)));
+  process.on('message', (message: Message<Q>) => {
+    if ('drop' in message) {
+      dropped.add(message.drop);
+      return;
+    }
+    dropped.clear();
+    answer(message.request).catch((error: unknown) => send(toFailure(error)));
   });
 }

@@ -5,21 +5,12 @@
  * woken, so that nothing is polled for and nothing is forgotten.
  */
 import { assert } from '#schema/assert.ts';
-import { BACKOFF_MS_MAX, BACKOFF_MS_MIN, PROGRESS_MS, UPLOAD_TICKET_MS } from '#schema/limits.ts';
-import { LEASE_RETRY_MS_MAX, LEAVE_MS, TURN_STEPS_MAX } from '../limits.ts';
-import {
-  deliver,
-  drainStopsAt,
-  isLive,
-  isTold,
-  keep,
-  lose,
-  send,
-  start,
-  stop,
-  wantsJob,
-} from './lease.ts';
-import type { Lease, Paced, Session, Turn } from './state.ts';
+import { PROGRESS_MS, UPLOAD_TICKET_MS } from '#schema/limits.ts';
+import { ASK_SLACK_MS, LEAVE_MS, LENT_ASK_MS, TURN_STEPS_MAX } from '../limits.ts';
+import { askFrom, busyMsAt, isFree } from './forecast.ts';
+import { deliver, drainStopsAt, hasRoom, isLive, isTold, keep, lose, send, stop } from './lease.ts';
+import { start } from './run.ts';
+import type { Lease, Session, Turn } from './state.ts';
 import { refOf } from './state.ts';
 
 interface Entry {
@@ -46,24 +37,31 @@ export function wakeAt(state: Session): number | null {
 function agenda(state: Session): Entry[] {
   if (state.exited) return [];
   return [
-    ...state.leases.flatMap((lease) => leaseEntries(state, lease)),
+    ...state.leases.flatMap((lease) => lapseEntries(state, lease)),
+    // First of what is to be done: the engine waits for nothing.
+    ...engineEntries(state),
+    ...state.leases.flatMap((lease) => deliveryEntries(state, lease)),
     ...drainEntries(state),
     ...callEntries(state),
   ];
 }
 
-function leaseEntries(state: Session, lease: Lease): Entry[] {
-  const { id } = lease;
+/** An entry of a lease, which it still is when its time comes. */
+function entryOf({ id }: Lease, at: number, act: (turn: Turn, lease: Lease) => void): Entry {
+  return {
+    at,
+    act: (now) => {
+      const mine = now.state.leases.find((other) => other.id === id);
+      assert(mine, 'an entry of the agenda is of a lease in the state');
+      act(now, mine);
+    },
+  };
+}
+
+function lapseEntries(state: Session, lease: Lease): Entry[] {
   const entries: Entry[] = [];
   const add = (at: number, act: (turn: Turn, lease: Lease) => void) =>
-    entries.push({
-      at,
-      act: (now) => {
-        const mine = now.state.leases.find((other) => other.id === id);
-        assert(mine, 'an entry of the agenda is of a lease in the state');
-        act(now, mine);
-      },
-    });
+    entries.push(entryOf(lease, at, act));
   const told = isTold(state, lease);
   // A finished result outlives our reckoning: the edge is asked whether the lease still holds.
   if (lease.end?.verb === 'complete') {
@@ -76,10 +74,18 @@ function leaseEntries(state: Session, lease: Lease): Entry[] {
     const at = lease.startedAt + lease.grant.runMsMax;
     add(at, (now, mine) => stop(now, mine, 'timeout'));
   }
-  if (lease.phase === 'waiting' && state.busy === null) add(lease.grantedAt, start);
-  const tries = lease.phase === 'ending' && lease.trying === null && state.registered;
-  if (tries && lease.retryAt < lease.liveUntil) add(lease.retryAt, deliverWhileLive);
   return entries;
+}
+
+function engineEntries(state: Session): Entry[] {
+  const waiting = state.leases.find(({ phase }) => phase === 'waiting');
+  return waiting && isFree(state) ? [entryOf(waiting, waiting.grantedAt, start)] : [];
+}
+
+function deliveryEntries(state: Session, lease: Lease): Entry[] {
+  const tries = lease.phase === 'ending' && lease.trying === null && state.registered;
+  const due = tries && lease.retryAt < lease.liveUntil;
+  return due ? [entryOf(lease, lease.retryAt, deliverWhileLive)] : [];
 }
 
 /** A lease that lapsed meanwhile waits for its confirmation: off the agenda until then. */
@@ -98,7 +104,7 @@ function drainEntries(state: Session): Entry[] {
     turn.actions.push({ do: 'exit', code: 0, reason: 'drained' });
   };
   const entries: Entry[] = [{ at: stopsAt + LEAVE_MS, act: leave }];
-  const idle = state.leases.length === 0 && state.busy === null;
+  const idle = state.leases.length === 0 && state.run === null;
   if (idle && !state.calls.some((call) => call.asks)) entries.push({ at: drain.since, act: leave });
   for (const lease of state.leases) {
     if (lease.phase !== 'running') continue;
@@ -120,7 +126,11 @@ function callEntries(state: Session): Entry[] {
     return flies('register') ? [] : [{ at: pace.register.notBefore, act: register }];
   }
   const entries: Entry[] = [];
-  if (wantsJob(state, null)) entries.push({ at: pace.acquire.notBefore, act: acquire });
+  const from = hasRoom(state, null) ? askFrom(state) : null;
+  if (from !== null) entries.push({ at: Math.max(from, pace.acquire.notBefore), act: acquire });
+  // The edge takes us for idle by it, and might bind a job for as long as another session runs.
+  const idle = state.lent && state.calls.find((call) => call.verb === 'acquire' && !call.ahead);
+  if (idle) entries.push({ at: idle.sentAt + LENT_ASK_MS, act: (turn) => abort(turn, idle.id) });
   const parked = state.calls.find((call) => call.verb === 'control');
   if (wantsControl(state) && !parked) entries.push({ at: pace.control.notBefore, act: control });
   if (parked && state.leases.length === 0) {
@@ -155,13 +165,17 @@ function register(turn: Turn): void {
 
 function acquire(turn: Turn): void {
   const { sessionId, resident, leases, pollMs } = turn.state;
+  const busyMs = busyMsAt(turn.state, turn.at);
+  const ahead = busyMs > 0;
   const body = {
     sessionId,
     resident: [...resident],
+    busyMs,
     holding: leases.map(refOf),
-    waitMs: pollMs,
+    // It ends by itself soon after its estimate is stale, and is made anew.
+    waitMs: ahead ? Math.min(pollMs, busyMs + ASK_SLACK_MS) : pollMs,
   };
-  send(turn, { verb: 'acquire', body }, { asks: true });
+  send(turn, { verb: 'acquire', body }, { asks: true, ahead });
 }
 
 function control(turn: Turn): void {
@@ -191,19 +205,4 @@ function renew(turn: Turn): void {
 export function abort(turn: Turn, id: number): void {
   turn.state.calls = turn.state.calls.filter((call) => call.id !== id);
   turn.actions.push({ do: 'abort_call', id });
-}
-
-/** Pause after the n-th failure in a row: doubling, with jitter, within `maxMs`. */
-export function backoffMs(failures: number, random: number, maxMs = BACKOFF_MS_MAX): number {
-  const ms = Math.min(maxMs, BACKOFF_MS_MIN * 2 ** Math.min(failures - 1, 20));
-  return ms * (0.5 + random / 2);
-}
-
-/** Slows a kind of request down after a failure; heartbeats never as far as to lose a lease. */
-export function slowDown(turn: Turn, verb: Paced, retryAfterMs: number | null): void {
-  const pace = turn.state.pace[verb];
-  pace.failures++;
-  const maxMs = verb === 'renew' ? LEASE_RETRY_MS_MAX : BACKOFF_MS_MAX;
-  const pauseMs = Math.max(backoffMs(pace.failures, turn.random, maxMs), retryAfterMs ?? 0);
-  pace.notBefore = turn.at + pauseMs;
 }

@@ -1,13 +1,24 @@
 /**
- * What may happen to one lease: it is accepted, confirmed, started, stopped, concluded,
+ * What may happen to one lease: it is accepted, confirmed, stopped, concluded (run.ts runs it),
  * delivered, and then forgotten exactly once: ended with the edge's consent, or lost.
  * These functions change the turn's own copy of the state and add actions. No clock, no IO.
  */
 import type { LeasedJob } from '#schema/agent-protocol.ts';
-import { LEASES_PER_AGENT_MAX, POLL_MS, SPOOL_JOBS_MAX } from '#schema/limits.ts';
+import { POLL_MS, SPOOL_JOBS_MAX } from '#schema/limits.ts';
 import { CALL_MS_MAX } from '../limits.ts';
-import type { End, JobOperation, Lease, Request, Session, StopReason, Turn } from './state.ts';
-import { newLease, refOf } from './state.ts';
+import { askAheadMs, askFrom, busyMsAt } from './forecast.ts';
+import type {
+  Call,
+  End,
+  JobOperation,
+  Lease,
+  Request,
+  Session,
+  StopReason,
+  Turn,
+} from './state.ts';
+import { newLease } from './origin.ts';
+import { refOf } from './state.ts';
 
 type Fields = Readonly<Record<string, string | number | boolean | null>>;
 
@@ -17,8 +28,9 @@ export function isLive(lease: Lease, at: number): boolean {
 }
 
 /** Takes a granted job, unless it is known, out of date, or lapsed on its way. */
-export function accept(turn: Turn, job: LeasedJob, sentAt: number): void {
+export function accept(turn: Turn, job: LeasedJob, from: { call: Call; batch: number }): void {
   const { state, at } = turn;
+  const { sentAt, ahead } = from.call;
   const liveUntil = sentAt + job.leaseMs;
   const known = state.leases.find((lease) => lease.grant.jobId === job.jobId);
   if (known && known.grant.fencingToken > job.fencingToken) return;
@@ -33,27 +45,23 @@ export function accept(turn: Turn, job: LeasedJob, sentAt: number): void {
   } else if (known) lose(turn, known, 'superseded');
   if (at >= liveUntil) return;
   const { spec, ...grant } = job;
-  const lease = { ...newLease({ id: ++state.sequence, grant, at }), spec, liveUntil };
+  const waitedMs = at - sentAt;
+  const lease: Lease = {
+    ...newLease({ id: ++state.sequence, grant, at }),
+    spec,
+    liveUntil,
+    batch: from.batch,
+    hadFrom: waitedMs <= askAheadMs(state) ? sentAt : null,
+  };
   state.leases.push(lease);
-  log(turn, lease, ['job.acquire', { type: spec.type, model: spec.model, waitedMs: at - sentAt }]);
+  const { type, model } = spec;
+  log(turn, lease, ['job.acquire', { type, model, waitedMs, ahead }]);
   if (state.drain) conclude(lease, { verb: 'return', reason: 'drain' });
 }
 
 /** The edge said that it holds, to a request sent at `sentAt`. */
 export function confirm(lease: Lease, sentAt: number): void {
   lease.liveUntil = Math.max(lease.liveUntil, sentAt + lease.grant.leaseMs);
-}
-
-/** Hands the job to the engine, which must be free. */
-export function start(turn: Turn, lease: Lease): void {
-  const { state, at } = turn;
-  if (!lease.spec) return;
-  lease.phase = 'running';
-  lease.startedAt = at;
-  state.busy = lease.id;
-  turn.actions.push({ do: 'start', lease: lease.id, grant: lease.grant, spec: lease.spec });
-  lease.spec = null;
-  log(turn, lease, ['job.start', { idleMs: at - state.freeAt }]);
 }
 
 /** Stops a job that is not to be finished here; the edge is told once the engine has stopped. */
@@ -135,7 +143,10 @@ export function deliver(turn: Turn, lease: Lease): void {
 
 function sendEnd(turn: Turn, lease: Lease, end: End): number {
   const { state, at } = turn;
-  const asks = wantsJob(turn.state, lease) && at >= state.pace.acquire.notBefore;
+  const from = askFrom(state);
+  const due = from !== null && at >= Math.max(from, state.pace.acquire.notBefore);
+  const asks = due && hasRoom(state, lease);
+  const busyMs = busyMsAt(state, at);
   const others = state.leases.filter((other) => other !== lease);
   const common = {
     sessionId: state.sessionId,
@@ -146,9 +157,9 @@ function sendEnd(turn: Turn, lease: Lease, end: End): number {
       serviceMs: Math.round(lease.serviceMs),
       uploadMs: lease.runEndedAt === null ? 0 : Math.round(at - lease.runEndedAt),
     },
-    next: asks ? { resident: [...state.resident], holding: others.map(refOf) } : null,
+    next: asks ? { resident: [...state.resident], busyMs, holding: others.map(refOf) } : null,
   };
-  const of = { leaseId: lease.id, asks, covers: [lease.id] };
+  const of = { leaseId: lease.id, asks, ahead: busyMs > 0, covers: [lease.id] };
   switch (end.verb) {
     case 'complete':
       return send(
@@ -169,7 +180,7 @@ function sendEnd(turn: Turn, lease: Lease, end: End): number {
 export function send(
   turn: Turn,
   request: Request,
-  of: { leaseId?: number; asks?: boolean; covers?: readonly number[] } = {},
+  of: { leaseId?: number; asks?: boolean; ahead?: boolean; covers?: readonly number[] } = {},
 ): number {
   const { state } = turn;
   const id = ++state.sequence;
@@ -180,6 +191,7 @@ export function send(
     sentAt: turn.at,
     leaseId: of.leaseId ?? null,
     asks: of.asks ?? false,
+    ahead: of.ahead ?? false,
     covers: of.covers ?? [],
   });
   const timeoutMs = CALL_MS_MAX + (parks ? POLL_MS : 0);
@@ -188,20 +200,15 @@ export function send(
 }
 
 /**
- * Whether the agent may ask for a job now: the engine is free and nothing else would use it.
- * `ending` is a lease that ends with the very request that would ask.
+ * Whether the agent may take one more grant, should the engine be free in time: at most one waits,
+ * and what is held fits the spool should the edge be away. `ending` is a lease that ends with the
+ * very request that would ask.
  */
-export function wantsJob(state: Session, ending: Lease | null): boolean {
+export function hasRoom(state: Session, ending: Lease | null): boolean {
   if (!state.registered || state.drain || state.discovering) return false;
-  if (state.busy !== null) return false;
   if (state.calls.some((call) => call.asks)) return false;
   const held = state.leases.filter((lease) => lease !== ending);
-  const kept = held.filter((lease) => lease.kept).length;
-  return (
-    held.every((lease) => lease.phase === 'ending') &&
-    held.length - kept < LEASES_PER_AGENT_MAX &&
-    kept < SPOOL_JOBS_MAX
-  );
+  return held.every((lease) => lease.phase !== 'waiting') && held.length < SPOOL_JOBS_MAX;
 }
 
 export function log(turn: Turn, lease: Lease, [op, fields]: readonly [JobOperation, Fields]): void {

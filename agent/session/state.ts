@@ -1,7 +1,7 @@
 /**
  * The data of an agent's session: its state, what happens to it (events) and what it wants done
  * (actions). Plain values only; times are milliseconds of the agent's own clock.
- * Holds no rules: those are in lease.ts, agenda.ts and ../session.ts.
+ * Holds no rules: those are in the files beside this one and in ../session.ts.
  */
 import type {
   AcquireAnswer,
@@ -27,7 +27,6 @@ import type { Artifact } from '#schema/artifact.ts';
 import type { ErrorCode } from '#schema/error.ts';
 import type { Preview } from '#schema/event.ts';
 import type { JobSpec } from '#schema/job.ts';
-import { HEARTBEAT_MS, LEASE_MS, POLL_MS } from '#schema/limits.ts';
 import type { ModelId } from '#schema/model.ts';
 import type { Usage } from '#schema/usage.ts';
 
@@ -58,6 +57,10 @@ export interface Lease {
   spec: JobSpec | null;
   phase: Phase;
   grantedAt: number;
+  /** The first lease of its grant; those of one grant run together as far as the engine can. */
+  batch: number;
+  /** Since when it was to be had: the sending of an ask that was answered at once, or null. */
+  hadFrom: number | null;
   /** It lapses then by our own reckoning: sending of the last request that confirmed it + lease. */
   liveUntil: number;
   startedAt: number | null;
@@ -69,6 +72,7 @@ export interface Lease {
   fresh: boolean;
   usage: Usage;
   loadMs: number;
+  /** Its share of its run, without the loading. */
   serviceMs: number;
   end: End | null;
   /** The try under way to end it: the id of an upload or a call. */
@@ -114,6 +118,8 @@ export interface Call {
   readonly leaseId: number | null;
   /** Whether its answer may bring a job. */
   readonly asks: boolean;
+  /** Whether it asked before the engine was free. */
+  readonly ahead: boolean;
   /** Leases that it named. */
   readonly covers: readonly number[];
 }
@@ -131,6 +137,40 @@ export interface Pace {
 }
 export type Paced = 'register' | 'acquire' | 'control' | 'renew';
 
+/** How much of a run was done at a moment, 0 to 1. */
+export interface Mark {
+  readonly at: number;
+  readonly done: number;
+}
+
+/** Smoothed figures of the runs of one model. */
+export interface Learned {
+  /** Time of one job, without loading. */
+  readonly ms: number;
+  /** Length of a run by what its progress foretold: a text ends sooner, a picture is saved yet. */
+  readonly stretch: number;
+}
+
+/** What has the engine: leases of one grant that run together. */
+export interface Run {
+  readonly model: ModelId;
+  /** With how many it began. */
+  readonly jobs: number;
+  /** Those whose part goes on, also when the lease itself is gone. */
+  readonly leases: readonly number[];
+  /** When the work proper began; null as long as its model may still be loading. */
+  readonly servedFrom: number | null;
+  /** The first and the last that was told of its progress. */
+  readonly first: Mark | null;
+  readonly last: Mark | null;
+}
+
+/** The engine is another session's, or will be next. */
+export interface Lent {
+  /** When it should be free again, or null when nothing tells. */
+  readonly freeAt: number | null;
+}
+
 export interface Session {
   readonly sessionId: string;
   readonly version: string;
@@ -142,12 +182,16 @@ export interface Session {
   registered: boolean;
   leases: Lease[];
   calls: Call[];
-  /** The lease whose run has the engine, also when the lease itself is gone. */
-  busy: number | null;
-  /** When the engine last became free. */
+  run: Run | null;
+  lent: Lent | null;
+  /** When the engine last became free for this session. */
   freeAt: number;
   /** Whether the engines are being asked what they have, and no job may be asked for before. */
   discovering: boolean;
+  /** Of calls that do not park: the smoothed time of one, and how far from it they are. */
+  roundTrip: { readonly ms: number; readonly spreadMs: number } | null;
+  /** What runs of a model took in this session. */
+  learned: Readonly<Record<ModelId, Learned>>;
   /** Runs in a row that ended because their engine was away. */
   awayRuns: number;
   pace: Record<Paced, Pace>;
@@ -209,6 +253,8 @@ export type Happening =
   | { readonly type: 'lease_refused'; readonly lease: number }
   | { readonly type: 'observed'; readonly resident: readonly ModelId[]; readonly health: Health }
   | { readonly type: 'discovered'; readonly capabilities: Capabilities }
+  /** Several sessions share an engine: whether it is another's now or next. */
+  | { readonly type: 'lent'; readonly lent: Lent | null }
   | { readonly type: 'drain' };
 
 /** What happened, when, and a random number in [0, 1) to decide with. */
@@ -229,8 +275,9 @@ export type SessionOperation = 'session.register' | 'session.drain' | 'edge.away
 export type SessionAction =
   | ({ readonly do: 'call'; readonly id: number; readonly timeoutMs: number } & Request)
   | { readonly do: 'abort_call'; readonly id: number }
-  | { readonly do: 'start'; readonly lease: number; readonly grant: Grant; readonly spec: JobSpec }
-  /** Abort what the lease does: its run or its upload. */
+  /** Run these together; `run_ended` must follow for each. */
+  | { readonly do: 'start'; readonly jobs: readonly StartedJob[] }
+  /** Abort what the lease does: its part of a run, or its upload. */
   | { readonly do: 'stop'; readonly lease: number }
   | {
       readonly do: 'upload';
@@ -259,6 +306,13 @@ export type SessionAction =
     }
   | { readonly do: 'exit'; readonly code: number; readonly reason: 'drained' | 'unauthorized' };
 
+/** One job of a run that begins. */
+export interface StartedJob {
+  readonly lease: number;
+  readonly grant: Grant;
+  readonly spec: JobSpec;
+}
+
 /** A finished result that could not be delivered yet. */
 export interface Kept {
   readonly grant: Grant;
@@ -273,75 +327,6 @@ export interface Turn {
   readonly at: number;
   readonly random: number;
   readonly actions: SessionAction[];
-}
-
-/** A session that has sent nothing yet; `kept` results get the lease ids 1, 2, … in order. */
-export function createSession(start: {
-  sessionId: string;
-  version: string;
-  capabilities: Capabilities;
-  kept: readonly Kept[];
-  drainMs: number;
-  at: number;
-}): Session {
-  const pace = (): Pace => ({ failures: 0, notBefore: start.at });
-  return {
-    sessionId: start.sessionId,
-    version: start.version,
-    capabilities: start.capabilities,
-    drainMs: start.drainMs,
-    heartbeatMs: HEARTBEAT_MS,
-    pollMs: POLL_MS,
-    registered: false,
-    leases: start.kept.map((kept, index) => ({
-      ...newLease({ id: index + 1, grant: kept.grant, at: start.at }),
-      phase: 'ending',
-      end: { verb: 'complete', artifacts: null },
-      usage: kept.usage,
-      loadMs: kept.loadMs,
-      serviceMs: kept.serviceMs,
-      kept: true,
-    })),
-    calls: [],
-    busy: null,
-    freeAt: start.at,
-    discovering: false,
-    awayRuns: 0,
-    pace: { register: pace(), acquire: pace(), control: pace(), renew: pace() },
-    renewedAt: start.at - LEASE_MS,
-    resident: [],
-    health: { status: 'ok', message: null, vramFreeMib: null },
-    drain: null,
-    exited: false,
-    sequence: start.kept.length,
-  };
-}
-
-/** A lease that waits, not confirmed yet. */
-export function newLease(of: { id: number; grant: Grant; at: number }): Lease {
-  return {
-    id: of.id,
-    grant: of.grant,
-    spec: null,
-    phase: 'waiting',
-    grantedAt: of.at,
-    liveUntil: of.at,
-    startedAt: null,
-    runEndedAt: null,
-    stopFor: null,
-    progress: null,
-    preview: null,
-    fresh: false,
-    usage: {},
-    loadMs: 0,
-    serviceMs: 0,
-    end: null,
-    trying: null,
-    retryAt: of.at,
-    failures: 0,
-    kept: false,
-    disowned: false,
-  };
 }
 
 export function refOf(lease: Lease): LeaseRef {

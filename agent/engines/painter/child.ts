@@ -1,6 +1,7 @@
 /**
- * The process of the painter: paints one picture after the other, tells each step, sends a small
- * preview now and then, and writes the finished pictures into the run's folder.
+ * The process of the painter: paints the pictures of one job or of a batch one after the other,
+ * tells each step, sends a small preview now and then, and writes the finished pictures into the
+ * folder of their job.
  */
 import { THUMBNAIL_SIDE_PX } from '#schema/limits.ts';
 import type { Output } from '../engine.ts';
@@ -9,40 +10,62 @@ import { encodePreview, save } from './file.ts';
 import { begin, finish, sketch, step } from './picture.ts';
 import type { PictureSpec } from './picture.ts';
 
-export interface PainterRequest extends PictureSpec {
+export interface PainterJob extends PictureSpec {
   readonly count: number;
   readonly directory: string;
 }
 
-export type PainterEvent =
+export interface PainterRequest {
+  readonly jobs: readonly PainterJob[];
+}
+
+/** `job` is a place in the request. */
+export type PainterEvent = { readonly job: number } & (
   | { readonly kind: 'step'; readonly picture: number; readonly step: number }
-  | { readonly kind: 'preview'; readonly webp: Uint8Array };
+  | { readonly kind: 'preview'; readonly webp: Uint8Array }
+  | { readonly kind: 'done'; readonly outputs: readonly Output[] }
+);
 
 /** Previews come at most this often: making one costs a few milliseconds. */
 const PREVIEW_MS = 250;
 const SEEDS = 2 ** 32;
 
-serve<PainterRequest, PainterEvent, readonly Output[]>({
+serve<PainterRequest, PainterEvent, null>({
   load: () => Promise.resolve(),
-  handle: async (request, emit) => {
+  handle: async ({ jobs }, emit, isDropped) => {
     let shownAt = performance.now();
-    // A picture is encoded, on other threads, while the next one is painted.
-    const saving: Promise<Output>[] = [];
-    for (let picture = 0; picture < request.count; picture++) {
+    /** Paints one picture; null when its job was dropped meanwhile. */
+    const paint = async (job: number, picture: number) => {
+      const request = jobs[job]!;
       const painting = begin({ ...request, seed: (request.seed + picture) % SEEDS });
       for (let number = 1; number <= request.steps; number++) {
         step(painting, number);
-        await emit({ kind: 'step', picture, step: number });
+        await emit({ kind: 'step', job, picture, step: number });
+        if (isDropped(job)) return null;
         if (number === request.steps || performance.now() - shownAt < PREVIEW_MS) continue;
         shownAt = performance.now();
         const webp = await encodePreview(sketch(painting, THUMBNAIL_SIDE_PX));
-        if (webp) await emit({ kind: 'preview', webp });
+        if (webp) await emit({ kind: 'preview', job, webp });
       }
-      const saved = save(finish(painting), { directory: request.directory, index: picture });
-      // Awaited below; without this a failure during the painting would count as unhandled.
-      saved.catch(() => undefined);
-      saving.push(saved);
+      return finish(painting);
+    };
+    // A picture is encoded, on other threads, while the next one is painted.
+    const ended: Promise<void>[] = [];
+    for (const [job, { count, directory }] of jobs.entries()) {
+      const saving: Promise<Output>[] = [];
+      for (let picture = 0; picture < count && !isDropped(job); picture++) {
+        const pixels = await paint(job, picture);
+        if (pixels) saving.push(save(pixels, { directory, index: picture }));
+        // Awaited below; without this a failure during the painting would count as unhandled.
+        saving.at(-1)?.catch(() => undefined);
+      }
+      const end = Promise.all(saving).then(async (outputs) => {
+        if (!isDropped(job)) await emit({ kind: 'done', job, outputs });
+      });
+      end.catch(() => undefined);
+      ended.push(end);
     }
-    return Promise.all(saving);
+    await Promise.all(ended);
+    return null;
   },
 });
