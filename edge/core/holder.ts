@@ -53,7 +53,8 @@ export function busyHolders(
     if (agent === asking || agent.draining || agent.leases.size === 0) continue;
     const last = isOnline(agent, now) ? lastGranted(state, agent) : null;
     const freeInMs = last && freeIn(last, now);
-    if (!last || freeInMs === null) continue;
+    // One that lost the model since, with a new session, is not to have its jobs.
+    if (!last || freeInMs === null || !agent.models.has(last.model)) continue;
     const holder = { freeInMs, tier: last.tier };
     const known = holders.get(last.model);
     if (known) known.push(holder);

@@ -1,0 +1,101 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { BUGS } from './bugs.ts';
+import { simulate } from './crew.ts';
+import { applyPatch } from './hooks.ts';
+
+/**
+ * Seeds that find each bug, and the rule that it breaks. Any change of production code makes other
+ * worlds of the same seeds, so when all named seeds miss a bug the first ones are searched too.
+ */
+const FOUND: Readonly<
+  Record<string, { readonly seeds: readonly number[]; readonly rule: RegExp }>
+> = {
+  'agent-delivers-after-its-lease': {
+    seeds: [88, 92, 32, 41],
+    rule: /an agent ends no lease that has lapsed/,
+  },
+  'agent-runs-on-without-lease': {
+    seeds: [40, 13, 51, 42],
+    rule: /an agent runs a job only while its lease lasts/,
+  },
+  'any-session-ends': { seeds: [43], rule: /only the holder ends an attempt/ },
+  'attempts-unbounded': { seeds: [7, 13, 17, 15], rule: /a pool is sound/ },
+  'cancelled-job-delivers': {
+    seeds: [1, 6, 5, 7],
+    rule: /a cancelled job delivers no result|a cancelled job never runs again/,
+  },
+  'cursor-passes-undelivered': {
+    seeds: [37, 17, 30, 27],
+    rule: /the history tells how a job ended|an accepted job is found/,
+  },
+  'double-settle': { seeds: [1, 4, 2, 3], rule: /what is held is held for open jobs/ },
+  'duplicate-enqueue': { seeds: [3, 4, 1, 2], rule: /state and store stay in step/ },
+  'hold-leak': { seeds: [21, 2, 23, 5], rule: /what was refused or only asked about never runs/ },
+  'key-not-stored': { seeds: [3, 2, 1, 5], rule: /one idempotency key gives one job/ },
+  'key-of-another-body': { seeds: [3, 9, 5, 2], rule: /a key is not reused for another body/ },
+  'lease-never-lapses': { seeds: [25, 7, 6, 27], rule: /a restart gives the same state/ },
+  'limit-not-held': { seeds: [107, 30, 300], rule: /held and spent are within the day's limit/ },
+  'lost-wake-up': { seeds: [5, 17, 11, 27], rule: /everything comes to rest/ },
+  'no-fencing': { seeds: [79, 24, 44, 23], rule: /a stale token changes nothing and is told so/ },
+  'outbox-forgets': {
+    seeds: [13, 6, 7, 17],
+    rule: /an accepted job is found|everything comes to rest|the history tells how a job ended/,
+  },
+  'outbox-overtakes': { seeds: [29, 17, 42, 27], rule: /the history tells how a job ended/ },
+  'parked-poll-forgotten': { seeds: [3, 22, 95, 21], rule: /an idle agent gets a waiting job/ },
+  'place-lost-on-requeue': { seeds: [1, 2, 6, 5], rule: /a job handed back keeps its place/ },
+  'requeue-on-cancel': { seeds: [133, 27, 103, 88], rule: /a cancelled job never runs again/ },
+  'restart-forgets-settlements': {
+    seeds: [94, 88, 66, 54],
+    rule: /a job that has ended never returns|what a user sees of a job never goes back/,
+  },
+  'stale-completion-accepted': {
+    seeds: [76, 81, 44, 17],
+    rule: /a stale token changes nothing and is told so/,
+  },
+  'terminal-overwritten': { seeds: [70, 39, 74, 69], rule: /a terminal state is final/ },
+  'tier-inversion': { seeds: [13, 14, 11, 7], rule: /no lower tier goes before a higher one/ },
+  'unbounded-bypass': { seeds: [51, 121, 5, 27], rule: /a head is passed over within its bound/ },
+};
+
+const SEARCHED = Array.from({ length: 80 }, (_, index) => index + 1);
+const ROOT = join(import.meta.dirname, '../..');
+const told = new Map<string, readonly string[]>();
+
+describe('a planted bug', () => {
+  beforeAll(async () => {
+    const waiting = [...BUGS];
+    const lane = async () => {
+      for (let bug = waiting.shift(); bug; bug = waiting.shift()) {
+        const { name } = bug;
+        const seeds = [...(FOUND[name]?.seeds ?? []), ...SEARCHED];
+        await simulate({ seeds, bug: name, threads: 1, stopsEarly: true }, ({ violations }) => {
+          if (violations.length === 0) return;
+          told.set(
+            name,
+            violations.map(({ rule }) => rule),
+          );
+        });
+      }
+    };
+    await Promise.all([lane(), lane()]);
+  }, 240_000);
+
+  it.each(BUGS)('is found by a named seed: $name', ({ name }) => {
+    expect(told.get(name)?.join('; ') ?? 'nothing').toMatch(FOUND[name]?.rule ?? /never/);
+  });
+
+  it.each(BUGS.flatMap(({ patches }) => patches))('still has what it changes: $from', (one) => {
+    const source = readFileSync(join(ROOT, one.file), 'utf8');
+    expect(applyPatch(source, one)).not.toBe(source);
+  });
+
+  it('whose text is gone, or is there twice, is refused', () => {
+    const one = { file: 'x.ts', from: 'a', to: 'b' };
+    expect(applyPatch('xay', one)).toBe('xby');
+    expect(() => applyPatch('xy', one)).toThrow('0 times');
+    expect(() => applyPatch('aya', one)).toThrow('2 times');
+  });
+});
