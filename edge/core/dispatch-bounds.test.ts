@@ -5,6 +5,7 @@ import { TIERS } from '#schema/plan.ts';
 import type { Tier } from '#schema/plan.ts';
 import { bypassMsMax } from './dispatch.ts';
 import { LOAD_MS, MS_PER_MILLITOKEN, START, World, imageSpec, order } from './fixture.ts';
+import { isAbove, lastGranted } from './holder.ts';
 import type { Arrival, Gpu, Grant } from './fixture.ts';
 import { violations } from './invariants.ts';
 import { isBefore } from './line.ts';
@@ -216,7 +217,11 @@ describe('jobs whose first attempt fails', () => {
         play({ ...load, failing }, (world, { gpu, choice: { entry } }) => {
           if (entry.failedBy !== gpu.caller.agentId) return;
           const able = world.gpus.filter(({ caller }) => {
-            return world.pool.agent(caller).models.has(entry.model);
+            const agent = world.pool.agent(caller);
+            const last = lastGranted(world.pool.state, agent);
+            // One that serves a higher tier is not waited for.
+            const isFree = agent.id === entry.failedBy || !last || !isAbove(last.tier, entry.tier);
+            return isFree && agent.models.has(entry.model);
           });
           expect(able).toEqual([gpu]);
         });

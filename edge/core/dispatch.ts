@@ -26,7 +26,7 @@ import {
 import { TIERS } from '#schema/plan.ts';
 import type { Tier } from '#schema/plan.ts';
 import { demandOf, loadMsOf, serviceMsOf } from './figures.ts';
-import { busyHolders, startedBy } from './holder.ts';
+import { busyHolders, isAbove, lastGranted, startedBy } from './holder.ts';
 import type { Holder } from './holder.ts';
 import { isBefore } from './line.ts';
 import type { Line } from './line.ts';
@@ -61,7 +61,7 @@ interface Candidate {
 }
 
 /** A job counts twice when it has waited for this many times the mean of its tier's ages, */
-const AGE_MEANS = 1.5;
+const AGE_MEANS = 1.4;
 /** and at least this long. */
 const AGE_S_MIN = 90;
 /** A load counts as this many loads, and as twice that where another agent has the model. */
@@ -72,8 +72,6 @@ const LEFT_LOADS_MAX = 40;
 const STAY_WEIGHT = 3;
 /** Jobs at the front of a line that are looked through for one this agent has not failed. */
 const FAILED_BY_MAX = 8;
-
-const IN_TURN: Turn = { bypassed: null, skipped: [], escapeMs: 0 };
 
 /** The job for this agent, or null when nothing waits that it should start now. */
 export function choose(state: QueueState, asker: Asker, now: number): Choice | null {
@@ -103,10 +101,8 @@ class Chooser {
     for (const tier of TIERS) {
       if (isHigherWaiting && ESCAPE_AFTER_MS[tier] < Infinity) {
         const head = this.#head(tier);
-        if (head && this.#now - head.queuedAt > ESCAPE_AFTER_MS[tier]) {
-          const choice = this.#escaping(head);
-          if (choice) return choice;
-        }
+        // One that is dearer than the budget saves up: no lower tier may spend it before.
+        if (head && this.#now - head.queuedAt > ESCAPE_AFTER_MS[tier]) return this.#escaping(head);
       }
       isHigherWaiting ||= this.#head(tier) !== null;
     }
@@ -125,7 +121,7 @@ class Chooser {
       isLoaded,
       expectedMs,
       loadMs,
-      turn: { ...IN_TURN, escapeMs: expectedMs },
+      turn: { bypassed: null, skipped: [], headTag: head.tag, escapeMs: expectedMs },
     };
   }
 
@@ -154,8 +150,10 @@ class Chooser {
       expectedMs: costMs,
       loadMs: this.#loadMs(first.model, isLoaded),
       turn: {
-        bypassed: isBypass ? { jobId: ofHead.first.id, ms: costMs } : null,
+        // A head that was left to another agent is still owed what it was.
+        bypassed: first === head ? null : { jobId: head.id, ms: isBypass ? costMs : 0 },
         skipped: isLoaded ? [] : skippedBy(candidates, pick),
+        headTag: head.tag,
         escapeMs: 0,
       },
     };
@@ -186,17 +184,31 @@ class Chooser {
     for (let skip = 0; skip < FAILED_BY_MAX; skip += 1) {
       const entry = line.at(skip);
       if (!entry) return null;
-      if (entry.failedBy !== agent.id || !this.#hasOther(line.model)) return entry;
+      if (entry.failedBy !== agent.id || !this.#hasOther(entry)) return entry;
     }
     return null;
   }
 
-  #hasOther(model: string): boolean {
+  /** Whether another agent can be expected to take a job of this line. */
+  #hasOther({ model, tier }: LiveEntry): boolean {
     for (const agent of this.#state.agents.values()) {
       const isOther = agent !== this.#asker.agent && !agent.draining && agent.models.has(model);
-      if (isOther && isOnline(agent, this.#now)) return true;
+      if (!isOther || !isOnline(agent, this.#now)) continue;
+      const last = lastGranted(this.#state, agent);
+      // One that serves a higher tier may go on with that for ever.
+      if (!last || !isAbove(last.tier, tier)) return true;
     }
     return false;
+  }
+
+  /** Jobs of the model that wait in higher tiers: agents that hold it start these first. */
+  #waitingAbove(tier: Tier, model: string): number {
+    let count = 0;
+    for (const higher of TIERS) {
+      if (higher === tier) break;
+      count += this.#state.waiting[higher].get(model)?.size ?? 0;
+    }
+    return count;
   }
 
   #candidates(tier: Tier): Candidate[] {
@@ -226,10 +238,12 @@ class Chooser {
     }
     const loadMs = loadMsOf(figures, model, agentId);
     const others = this.#holders(model);
-    const left = size - startedBy(others, { tier: first.tier, loadMs, serviceMs });
+    const started = startedBy(others, { tier: first.tier, loadMs, serviceMs });
+    const left = size - Math.max(0, started - this.#waitingAbove(first.tier, model));
     // Nothing is left to others for long: they may have been given something better meanwhile.
     const isLate = ages.sum > size * LEFT_LOADS_MAX * (loadMs / 1000);
-    if (left <= 0 && !isLate && first.failedBy === null) return null;
+    const isOwed = isLate || first.failedBy !== null || first.skipped >= SKIPS_MAX;
+    if (left <= 0 && !isOwed) return null;
     const share = (left > 0 ? left : 1) / (1 + others.length);
     const switches = others.length > 0 ? 2 * LOADS_PER_SWITCH : LOADS_PER_SWITCH;
     const index = (urgency * (share / size)) / (switches * loadMs + share * serviceMs);
@@ -274,11 +288,12 @@ class Chooser {
 export function bestAsker(state: QueueState, askers: readonly Asker[], now: number): Asker | null {
   let pick: Asker | null = null;
   let least = Infinity;
+  const holders = countHolders(state);
   for (const asker of askers) {
     const choice = choose(state, asker, now);
     if (!choice) continue;
     if (choice.isLoaded) return asker;
-    const missed = missedBy(state, asker, now);
+    const missed = missedBy(state, asker, { holders, now });
     if (missed < least) {
       least = missed;
       pick = asker;
@@ -287,14 +302,23 @@ export function bestAsker(state: QueueState, askers: readonly Asker[], now: numb
   return pick;
 }
 
-/** How much the models that an agent has loaded are asked for, shared among all that have them. */
-function missedBy(state: QueueState, { resident }: Asker, now: number): number {
-  let sum = 0;
-  for (const model of resident) {
-    let holders = 0;
-    for (const agent of state.agents.values()) if (agent.resident.includes(model)) holders += 1;
-    sum += demandOf(state.figures, model, now) / Math.max(1, holders);
+/** How many agents have each model loaded. */
+function countHolders(state: QueueState): ReadonlyMap<string, number> {
+  const holders = new Map<string, number>();
+  for (const { resident } of state.agents.values()) {
+    for (const model of resident) holders.set(model, (holders.get(model) ?? 0) + 1);
   }
+  return holders;
+}
+
+/** How much the models that an agent has loaded are asked for, shared among all that have them. */
+function missedBy(
+  { figures }: QueueState,
+  { resident }: Asker,
+  { holders, now }: { readonly holders: ReadonlyMap<string, number>; readonly now: number },
+): number {
+  let sum = 0;
+  for (const model of resident) sum += demandOf(figures, model, now) / (holders.get(model) ?? 1);
   return sum;
 }
 

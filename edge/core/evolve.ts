@@ -6,6 +6,7 @@ import type { Capabilities } from '#schema/agent-protocol.ts';
 import { assert } from '#schema/assert.ts';
 import { isTerminal } from '#schema/job.ts';
 import { batchKeyOf } from './batch.ts';
+import { FAIR_SHARE } from './fair.ts';
 import { countDemand, learn } from './figures.ts';
 import { learnWait } from './forecast.ts';
 import { Line } from './line.ts';
@@ -115,7 +116,6 @@ export function insertEntry(state: QueueState, entry: LiveEntry): void {
   });
   if (entry.status === 'queued') return addWaiting(state, entry);
   state.running.add(entry.id);
-  state.virtualTime[entry.tier] = Math.max(state.virtualTime[entry.tier], entry.tag);
   if (entry.lease) state.agents.get(entry.lease.agentId)?.leases.add(entry.id);
 }
 
@@ -148,7 +148,7 @@ function takeTurn(
   change: Extract<Change, { kind: 'job_granted' }>,
 ): void {
   if (!change.turn) return;
-  const { bypassed, skipped, escapeMs } = change.turn;
+  const { bypassed, skipped, escapeMs, headTag } = change.turn;
   const { tier } = entry;
   const { ledger } = agent(state, change.lease.agentId);
   if (bypassed) {
@@ -157,7 +157,8 @@ function takeTurn(
   } else if (escapeMs === 0) ledger[tier] = null;
   for (const jobId of skipped) live(state, jobId).skipped += 1;
   entry.skipped = 0;
-  if (escapeMs === 0) state.virtualTime[tier] = Math.max(state.virtualTime[tier], entry.tag);
+  const served = Math.round(state.virtualTime[tier] + entry.spanMs * FAIR_SHARE);
+  state.virtualTime[tier] = Math.max(served, Math.min(headTag, entry.tag));
   const budget = escapeBudget(state, change.at);
   state.escape = { ms: budget - escapeMs, at: change.at };
 }

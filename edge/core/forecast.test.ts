@@ -123,7 +123,7 @@ describe('what lies before a job', () => {
     expect(ahead).toEqual({ admin: 0, pro: 2, starter: 0, free: 1 });
     expect(aheadMs.pro).toBe(2 * SERVICE_MS);
     expect(aheadMs.free).toBe(SERVICE_MS);
-    const pro = lookAhead(pool.state, START, { ...LAST, tier: 'pro', tag: START });
+    const pro = lookAhead(pool.state, START, { ...LAST, tier: 'pro', tag: 0, place: 0 });
     expect(pro.ahead).toEqual({ admin: 0, pro: 0, starter: 0, free: 0 });
   });
 

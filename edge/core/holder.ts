@@ -28,6 +28,11 @@ export function willHold(
   return last && !resident.includes(last.model) ? [last.model, ...resident] : resident;
 }
 
+/** Whether one tier goes before another. */
+export function isAbove(tier: Tier, other: Tier): boolean {
+  return TIERS.indexOf(tier) < TIERS.indexOf(other);
+}
+
 /** Jobs of a line that holders of its model will start before a load of it here is done. */
 export function startedBy(
   holders: readonly Holder[],
@@ -36,7 +41,7 @@ export function startedBy(
   let count = 0;
   for (const { freeInMs, tier } of holders) {
     // One that serves a higher tier may well go on with that.
-    if (TIERS.indexOf(tier) < TIERS.indexOf(of.tier)) continue;
+    if (isAbove(tier, of.tier)) continue;
     if (freeInMs < of.loadMs) count += 1 + (of.loadMs - freeInMs) / of.serviceMs;
   }
   return count;
@@ -63,7 +68,8 @@ export function busyHolders(
   return holders;
 }
 
-function lastGranted(state: QueueState, agent: AgentEntry): LiveEntry | null {
+/** The run that an agent was given last, or null when it has none. */
+export function lastGranted(state: QueueState, agent: AgentEntry): LiveEntry | null {
   let last: LiveEntry | null = null;
   for (const jobId of agent.leases) {
     const entry = state.jobs.get(jobId);

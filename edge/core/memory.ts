@@ -3,6 +3,7 @@
  * escape budget, and what agents owe to the heads of tiers. Not needed for any job to be right:
  * it is written now and then, and what came after the last writing is forgiven at a restart.
  */
+import { FIGURE_PAIRS_MAX } from '#schema/limits.ts';
 import type { Tier } from '#schema/plan.ts';
 import type { Figures } from './figures.ts';
 import type { Errors } from './forecast.ts';
@@ -27,8 +28,11 @@ export interface Memory {
 
 /** The memory of a state. */
 export function toMemory(state: QueueState): Memory {
+  let pairs = 0;
   const figures = [...state.figures].map(([model, known]) => {
-    const agents = [...known.agents].map(([id, own]) => [id, meansOf(own)] as const);
+    const agents = [...known.agents]
+      .filter(([id]) => state.agents.get(id)?.revoked === false && ++pairs <= FIGURE_PAIRS_MAX)
+      .map(([id, own]) => [id, meansOf(own)] as const);
     const demand = [known.demand, known.demandAt] as const;
     return [model, { means: meansOf(known), demand, agents }] as const;
   });
@@ -73,7 +77,11 @@ function toFigures(known: Memory['figures'][number][1]) {
 }
 
 function meansOf(of: Pick<FiguresOfModel, 'loadMs' | 'msPerMillitoken'>): Means {
-  return [of.loadMs, of.msPerMillitoken];
+  const rate = of.msPerMillitoken;
+  return [
+    of.loadMs === null ? null : Math.round(of.loadMs),
+    rate === null ? null : Number(rate.toPrecision(4)),
+  ];
 }
 
 type FiguresOfModel = Figures extends Map<string, infer Value> ? Value : never;

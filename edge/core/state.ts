@@ -106,6 +106,8 @@ export interface Turn {
   readonly bypassed: Debt | null;
   /** First jobs of older lines whose model was not loaded this time. */
   readonly skipped: readonly string[];
+  /** Tag of the head of its tier when it was chosen. */
+  readonly headTag: number;
   /** GPU time taken from the escape budget: above 0, it goes before a higher tier. */
   readonly escapeMs: number;
 }
@@ -200,7 +202,7 @@ export interface QueueState {
   readonly deadlines: { readonly times: SortedNumbers; readonly jobsAt: Map<number, Set<string>> };
   readonly agents: Map<string, AgentEntry>;
   nextPlace: number;
-  /** Latest tag that was granted, by tier. */
+  /** Service given to each tier, in ms of the whole pool; see fair.ts. */
   readonly virtualTime: Record<Tier, number>;
   /** GPU time that overdue jobs may take out of turn, as of `at`. */
   escape: { readonly ms: number; readonly at: number };

@@ -48,7 +48,7 @@ describe('a waiting job', () => {
       aheadMs: { admin: 0, pro: SERVICE_MS, starter: 0, free: SERVICE_MS },
       agents: 1,
       modelState: 'cold',
-      reason: 'Jobs that go first: 1 of higher plans and 1 that came earlier.',
+      reason: 'Jobs that go first: 1 of higher plans and 1 of the same plan.',
     });
   });
 
@@ -91,7 +91,7 @@ describe('a waiting job', () => {
       },
     ],
     [
-      'Jobs that go first: 1 that came earlier.',
+      'Jobs that go first: 1 of the same plan.',
       (pool) => pool.enqueue(order(1, { spec: imageSpec('y') })),
     ],
     [

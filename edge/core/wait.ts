@@ -118,7 +118,7 @@ function reasonToWait(job: Place, { ahead, agents, modelState }: Outlook): strin
   if (own + higher > 0) {
     const parts = [];
     if (higher > 0) parts.push(`${higher} of higher plans`);
-    if (own > 0) parts.push(`${own} that came earlier`);
+    if (own > 0) parts.push(`${own} of the same plan`);
     return `Jobs that go first: ${parts.join(' and ')}.`;
   }
   const isIdle = agents.some((agent) => agent.leases.size === 0);

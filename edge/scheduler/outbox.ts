@@ -46,6 +46,8 @@ interface Line {
   retryAt: number;
   /** Theoretical arrival time of its next round; see gcra. */
   tat: number;
+  /** Ends its rest; null while it does not rest. */
+  wake: (() => void) | null;
 }
 
 /** Whoever watches a job wants each change at once; the others can wait for a round. */
@@ -84,6 +86,7 @@ export class Outbox {
     const { due } = this.#lines[receiver];
     due.delete(jobId);
     due.set(jobId, { changed, failures: 0, retryAt: 0 });
+    if (due.size >= RECORD_BATCH_MAX) this.#lines[receiver].wake?.();
   }
 
   /** Someone else takes care of these. */
@@ -127,6 +130,8 @@ export class Outbox {
   }
 
   #nextOf(line: Line): number {
+    // Whatever it was to retry at is past, and is being tried.
+    if (line.busy) return line.due.size > 0 ? this.#hooks.now() + DELIVERY_CHECK_MS : Infinity;
     if (line.failures > 0) return line.due.size > 0 ? line.retryAt : Infinity;
     let next = Infinity;
     for (const { failures, retryAt } of line.due.values()) {
@@ -149,11 +154,21 @@ export class Outbox {
       for (let batch = this.#next(line); batch.length > 0; batch = this.#next(line)) {
         await this.#deliverBatch(receiver, line, batch);
         const restMs = this.#restAfter(receiver, line);
-        if (restMs > 0 && batch.length < RECORD_BATCH_MAX) await this.#hooks.rest(restMs);
+        if (restMs > 0) await this.#rest(line, restMs);
       }
     } finally {
       line.busy = false;
     }
+  }
+
+  /** Lets a round gather, until it is full. */
+  async #rest(line: Line, restMs: number): Promise<void> {
+    if (line.due.size >= RECORD_BATCH_MAX) return;
+    const full = new Promise<void>((resolve) => {
+      line.wake = resolve;
+    });
+    await Promise.race([this.#hooks.rest(restMs), full]);
+    line.wake = null;
   }
 
   /** How long a line rests after a round; only after several in a row. */
@@ -213,5 +228,5 @@ export class Outbox {
 }
 
 function newLine(): Line {
-  return { due: new Map(), busy: false, failures: 0, retryAt: 0, tat: 0 };
+  return { due: new Map(), busy: false, failures: 0, retryAt: 0, tat: 0, wake: null };
 }
