@@ -120,7 +120,7 @@ describe('the escape budget', () => {
     expect(escapeBudget(state, START + 50_000)).toBe(1000 + 50_000 * ESCAPE_SHARE);
     expect(escapeBudget(state, START - 50_000)).toBe(1000);
     world.pool.enqueue(order(1, { spec: SPEC }));
-    const turn = { bypassed: null, skipped: [], escapeMs: 40_000 };
+    const turn = { bypassed: null, skipped: [], headTag: 0, escapeMs: 40_000 };
     const lease = { agentId: 'agt_a', sessionId: 'agt_a-session', expiresAt: START + 1 };
     const at = START + 50_000;
     const grant: Change = {
@@ -140,6 +140,26 @@ describe('the escape budget', () => {
     expect(escapeBudget(state, START + 1e9)).toBe(ESCAPE_BURST_MS);
     for (const { caller } of world.gpus) world.pool.renew(caller, START + 1e9);
     expect(escapeBudget(state, START + 1e9)).toBe(2 * ESCAPE_BURST_MS);
+  });
+
+  it('is saved for the higher of two overdue tiers, though the lower would cost less', () => {
+    const world = new World();
+    world.addGpu('agt_a', ['x']);
+    const { pool } = world;
+    const { caller } = world.gpus[0]!;
+    pool.enqueue(order(1, { tier: 'starter', heldMillitokens: 8000, spec: SPEC }));
+    pool.enqueue(order(2, { spec: SPEC }));
+    pool.enqueue(order(3, { tier: 'pro', spec: SPEC }));
+    const now = START + ESCAPE_AFTER_MS.free + 1;
+    pool.renew(caller, now);
+    // Enough for the free job, not for the other.
+    pool.state.escape = { ms: 2 * SERVICE_MS, at: now };
+    const first = pool.acquire(caller, now, ['x'])!;
+    expect(first.jobId).toBe(jobId(3));
+    pool.complete(caller, first, now);
+    pool.enqueue(order(4, { tier: 'pro', spec: SPEC }), now);
+    pool.state.escape = { ms: 9 * SERVICE_MS, at: now };
+    expect(pool.acquire(caller, now, ['x'])?.jobId).toBe(jobId(1));
   });
 
   it('lets one that costs more than can be saved go when it is full, and is in debt for it', () => {

@@ -1,9 +1,9 @@
 /**
- * When a job should start, as a range that holds in four of five cases. A plain reckoning of the
- * work ahead is off by what it cannot know (who comes next, which model is loaded next); by how
- * much is learned: for reckonings of about the same length, the tenth and the ninetieth
- * percentile of (real wait / reckoned wait), moved a little by each start (Robbins and Monro
- * 1951), so that the share of starts inside stays at four fifths whatever the load.
+ * When a job should start, as a range that holds in four of five cases or more. A plain reckoning
+ * of the work ahead is off by what it cannot know (who comes next, which model is loaded next); by
+ * how much is learned: for reckonings of about the same length, a low and a high percentile of
+ * (real wait / reckoned wait), moved a little by each start (Robbins and Monro 1951), so that the
+ * share of starts inside stays the same whatever the load.
  * Costs O(agents + models waiting).
  */
 import { FORESEEN_MS_MAX } from '#schema/limits.ts';
@@ -38,8 +38,9 @@ export interface Errors {
   readonly high: number[];
 }
 
-/** The range that is told, and the share of starts that is before it, and after it. */
-const TAIL = 0.09;
+/** Share of starts before the range that is told, and after it: less than a tenth, since a backlog
+ * of hours is learned of too late. */
+const TAIL = 0.07;
 const STEP = 0.03;
 /** Waits within this of one another are the same to a user; also keeps logarithms finite. */
 const GRAIN_MS = 5000;

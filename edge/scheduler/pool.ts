@@ -30,7 +30,7 @@ import type { Change, LiveEntry, QueueState } from '../core/state.ts';
 import { describeWait, placeOf, refuse } from '../core/wait.ts';
 import type { EnqueueRefusal } from '../core/wait.ts';
 import type { EnqueueOptions } from '../env.ts';
-import { logInfo } from '../io/log.ts';
+import { logError, logInfo } from '../io/log.ts';
 import type { EndedJob } from './deliver.ts';
 import type { Outbox } from './outbox.ts';
 import type { SchedulerStore, Undelivered } from './store.ts';
@@ -117,12 +117,22 @@ export class Pool {
       for (const [index, change] of changes.entries()) {
         evolve(this.state, change);
         this.#note(change, numbers[index]!);
-        if (change.kind === 'job_granted') this.#store.saveMemory(this.state, change.at);
       }
     } catch (error) {
       // Disk and memory differ now: only a fresh load makes them one again.
       this.#abort('the state could not follow its store');
       throw error;
+    }
+    const granted = changes.find((change) => change.kind === 'job_granted');
+    if (granted) this.#saveMemory(granted.at);
+  }
+
+  /** No job depends on what was learned: that it cannot be written stops nothing. */
+  #saveMemory(now: number): void {
+    try {
+      this.#store.saveMemory(this.state, now);
+    } catch (error) {
+      logError('memory.fail', error, {});
     }
   }
 

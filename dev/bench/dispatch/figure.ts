@@ -1,5 +1,5 @@
 /** The figures of one replay: waits, loads, fairness between accounts, broken bounds. */
-import { BYPASS_MS_MAX, SKIPS_MAX } from '#schema/limits.ts';
+import { SKIPS_MAX } from '#schema/limits.ts';
 import { bypassMsMax } from '../../../edge/core/dispatch.ts';
 import type { Job, Replayed, Start } from './replay.ts';
 
@@ -95,7 +95,7 @@ export class BoundWatch {
   }
 
   #boundS(ageS: number): number {
-    const bypassS = Math.min(bypassMsMax(this.#loadS * 1000, ageS * 1000), BYPASS_MS_MAX) / 1000;
+    const bypassS = bypassMsMax(this.#loadS * 1000, ageS * 1000) / 1000;
     return bypassS + (SKIPS_MAX + 1) * (this.#loadS + this.#longestS);
   }
 }

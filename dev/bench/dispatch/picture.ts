@@ -29,7 +29,7 @@ export function drawRuns(runs: readonly Bar[]): string {
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}"`,
     ` font-family="system-ui, sans-serif" font-size="13">`,
     `<rect width="${WIDTH}" height="${height}" fill="#fff"/>`,
-    `<text x="${LEFT}" y="18">bar: mean wait; line: p95 to max, mark: p99; right: share of GPU time`,
+    `<text x="${LEFT}" y="18">logarithms of seconds; bar: mean wait, line: p95 to max, mark: p99; right: share of GPU time`,
     ` spent loading</text>`,
     ...body,
     '</svg>',

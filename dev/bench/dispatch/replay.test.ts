@@ -193,7 +193,7 @@ describe('the figures', () => {
 });
 
 describe('the watch over bounds', () => {
-  const gpu: Gpu = { number: 0, model: 'x', job: null, sinceS: 0, untilS: 0 };
+  const gpu: Gpu = { number: 0, model: 'x', job: null, sinceS: 0, untilS: 0, loadS: 0 };
   const numbered = (number: number): Job => ({ ...job(0, 'x', 100), number, waitS: 0 });
 
   /** Starts as many others before a head. */

@@ -21,6 +21,8 @@ export interface Gpu {
   /** When its run began (with the load), and when it ends. */
   sinceS: number;
   untilS: number;
+  /** How long it loaded before that. */
+  loadS: number;
 }
 
 /** What is to be compared. */
@@ -61,7 +63,7 @@ export function replay(
 ): Replayed {
   const jobs = trace.map((job, number) => ({ ...job, number, waitS: 0 }));
   const gpus = Array.from({ length: on.gpus }, (_, number): Gpu => {
-    return { number, model: null, job: null, sinceS: 0, untilS: 0 };
+    return { number, model: null, job: null, sinceS: 0, untilS: 0, loadS: 0 };
   });
   const total = { loads: 0, loadS: 0, busyS: 0 };
   let arrived = 0;
@@ -77,7 +79,7 @@ export function replay(
       const { job } = gpu;
       gpu.job = null;
       ended += 1;
-      policy.end(gpu, { job, loadS: gpu.untilS - job.serviceS - gpu.sinceS }, nowS);
+      policy.end(gpu, { job, loadS: gpu.loadS }, nowS);
     }
     while (arrived < jobs.length && jobs[arrived]!.arrivalS <= nowS) {
       policy.submit(jobs[arrived]!, nowS);
@@ -91,7 +93,7 @@ export function replay(
       const { gpu, job } = chosen;
       const loadS = gpu.model === job.model ? 0 : on.loadS;
       on.watch?.({ nowS, gpu, job, head, loadS });
-      Object.assign(gpu, { job, model: job.model, sinceS: nowS });
+      Object.assign(gpu, { job, model: job.model, sinceS: nowS, loadS });
       gpu.untilS = nowS + loadS + job.serviceS;
       job.waitS = nowS + loadS - job.arrivalS;
       total.loads += loadS > 0 ? 1 : 0;
