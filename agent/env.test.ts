@@ -51,6 +51,39 @@ describe('settings', () => {
     expect(result.ok ? [] : result.faults).toEqual([expect.stringMatching(`^${name}: .{8,}`)]);
   });
 
+  it('take a server when its address is set, with its key and its names of models', () => {
+    const more = { TESSERA_TEXT_URL: 'http://127.0.0.1:8080/v1/', TESSERA_TEXT_KEY: 'k' };
+    const kobold = { TESSERA_KOBOLDCPP_URL: 'http://h:5001', TESSERA_KOBOLDCPP_ADMIN_KEY: 'a' };
+    const names = { TESSERA_TEXT_MODELS: ' chat = qwen2.5:7b ', TESSERA_SPEECH_KEY: 'unused' };
+    expect(readEnv({ ...GOOD, ...more, ...kobold, ...names })).toMatchObject({
+      env: {
+        engines: ['koboldcpp', 'text', 'painter', 'flite', 'composer'],
+        servers: {
+          koboldcpp: { url: new URL('http://h:5001'), key: null, adminKey: 'a', models: new Map() },
+          text: {
+            url: new URL('http://127.0.0.1:8080'),
+            key: 'k',
+            adminKey: null,
+            models: new Map([['chat', 'qwen2.5:7b']]),
+          },
+        },
+      },
+    });
+  });
+
+  it.each([
+    ['TESSERA_TEXT_URL', 'localhost:8080', /address of the server/],
+    ['TESSERA_TEXT_KEY', 'two words', /without spaces/],
+    ['TESSERA_TEXT_MODELS', 'chat', /a list like/],
+    ['TESSERA_TEXT_MODELS', 'kokoro=x', /no text model kokoro/],
+    ['TESSERA_TEXT_MODELS', 'chat=a,chat=b', /given twice/],
+    ['TESSERA_ENGINES', 'painter,koboldcpp', /TESSERA_KOBOLDCPP_URL/],
+  ])('say what is wrong with a server: %s=%s', (name, value, fault) => {
+    const result = readEnv({ ...GOOD, [name]: value });
+    expect(result.ok ? '' : result.faults.join()).toMatch(fault);
+    expect(result.ok ? '' : result.faults.join()).toMatch(new RegExp(`^${name}: `));
+  });
+
   it('take several tokens, one a pool; the oldest one names the folder', () => {
     const [older, newer] = ['01j00000000000000000000000', '01k00000000000000000000000'];
     const tokens = [`tsa_side_${newer}_`, `tsa_main_${older}_`].map((id) => id + 's'.repeat(43));

@@ -2,14 +2,40 @@
  * The engines that an agent can use, by name. Each is loaded only when it is asked for: their
  * libraries are large, and an idle agent stays small.
  */
+import { assert } from '#schema/assert.ts';
 import { EngineError } from './engine.ts';
 import type { ChildOptions } from './child.ts';
 import type { Engine } from './engine.ts';
+import type { ComfyuiSettings } from './comfyui/settings.ts';
+import type { ServerOptions } from './server/engine.ts';
+import type { Servers } from './server/settings.ts';
 
-export const ENGINE_NAMES = ['painter', 'flite', 'composer'] as const;
+/** Engines that are servers of their own, used when their address is set; preferred to the others. */
+export const SERVER_NAMES = ['comfyui', 'koboldcpp', 'text', 'speech', 'whisper'] as const;
+export const ENGINE_NAMES = [...SERVER_NAMES, 'painter', 'flite', 'composer'] as const;
 export type EngineName = (typeof ENGINE_NAMES)[number];
 
-const LOADERS: Readonly<Record<EngineName, (options: ChildOptions) => Promise<Engine>>> = {
+/** Every server that is set, by its engine's name. */
+export type AllServers = Servers & { readonly comfyui?: ComfyuiSettings };
+
+interface LoadOptions extends ChildOptions {
+  readonly servers: AllServers;
+}
+
+const LOADERS: Readonly<Record<EngineName, (options: LoadOptions) => Promise<Engine>>> = {
+  comfyui: async ({ servers: { comfyui }, say }) => {
+    assert(comfyui, 'a server that is used has an address');
+    return (await import('./comfyui.ts')).createComfyui({ ...comfyui, ...(say && { say }) });
+  },
+  koboldcpp: async (options) =>
+    (await import('./koboldcpp.ts')).createKoboldcpp(serverOf('koboldcpp', options)),
+  text: async (options) =>
+    (await import('./openai-text.ts')).createOpenaiText(serverOf('text', options)),
+  speech: async (options) =>
+    (await import('./speech.ts')).createSpeech(serverOf('speech', options)),
+  // Given no port for inputs, it announces nothing yet.
+  whisper: async (options) =>
+    (await import('./whisper.ts')).createWhisper(serverOf('whisper', options)),
   painter: async (options) => (await import('./painter.ts')).createPainter(options),
   flite: async (options) => (await import('./flite.ts')).createFlite(options),
   composer: async (options) => (await import('./composer.ts')).createComposer(options),
@@ -23,20 +49,27 @@ type Say = (name: EngineName, words: string) => void;
  * One that cannot be loaded is told to `onBroken` and counts as away; the others still work.
  */
 export function openEngines(
-  names: readonly EngineName[],
+  { names, servers }: { readonly names: readonly EngineName[]; readonly servers: AllServers },
   onBroken: (name: EngineName, error: unknown) => void,
   say: Say = () => {},
 ): Promise<Engine[]> {
   return Promise.all(
     names.map(async (name) => {
       try {
-        return await LOADERS[name]({ say: (words) => say(name, words) });
+        return await LOADERS[name]({ servers, say: (words) => say(name, words) });
       } catch (error) {
         onBroken(name, error);
         return createAway(name);
       }
     }),
   );
+}
+
+/** The environment was checked: an engine is named only when its server is set. */
+function serverOf(name: keyof Servers, { servers, say }: LoadOptions): ServerOptions {
+  const settings = servers[name];
+  assert(settings, 'a server that is used has an address');
+  return { settings, say };
 }
 
 /** Stands for an engine that could not be loaded. */

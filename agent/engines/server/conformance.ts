@@ -1,0 +1,198 @@
+/**
+ * What an operator's own server has to do for its driver, as claims that are tried on it: the
+ * same ones that the tests try on the doubles. Nothing is asked about how good its answers are.
+ */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { assert } from '#schema/assert.ts';
+import type { JobSpec, SpeechSpec, TextSpec } from '#schema/job.ts';
+import { findModel } from '#schema/model.ts';
+import { EngineError } from '../engine.ts';
+import type { Engine, RunResult } from '../engine.ts';
+import { kindOf } from '../speech/sound.ts';
+
+/** A cancelled job has ended within this time. */
+const STOP_MS_MAX = 1000;
+const DISCOVER_MS = 10_000;
+
+export interface Check {
+  readonly claim: string;
+  /** Null: it holds; else what was seen instead. */
+  readonly fault: string | null;
+}
+
+interface Trial {
+  readonly text: string;
+  readonly pieces: number;
+  readonly result: RunResult;
+  readonly files: readonly Buffer[];
+}
+
+/** Runs jobs on an engine, each in a folder of its own; `stopAfter` pieces it is cancelled. */
+class Bench {
+  readonly #engine: Engine;
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  async run(
+    spec: JobSpec,
+    stopAfter = Infinity,
+  ): Promise<Trial & { readonly stopMs: number | null }> {
+    const directory = await mkdtemp(join(tmpdir(), 'tessera-verify-'));
+    const abort = new AbortController();
+    let [text, pieces, stoppedAt] = ['', 0, 0];
+    try {
+      const result = await this.#engine.run(spec, {
+        signal: abort.signal,
+        directory,
+        onProgress: () => {},
+        onPreview: () => {},
+        onText: (piece) => {
+          text += piece;
+          pieces++;
+          if (pieces !== stopAfter) return;
+          stoppedAt = performance.now();
+          abort.abort(new Error('cancelled'));
+        },
+      });
+      const files = await Promise.all(result.outputs.map(({ path }) => readFile(path)));
+      return { text, pieces, result, files, stopMs: null };
+    } catch (error) {
+      if (!abort.signal.aborted || error !== abort.signal.reason) throw error;
+      const result = { outputs: [], usage: {}, loadMs: 0 };
+      return { text, pieces, result, files: [], stopMs: performance.now() - stoppedAt };
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  }
+}
+
+type Claims = Readonly<Record<string, () => Promise<void>>>;
+
+/** Tries every claim on a server's engine, one after another; never rejects. */
+export async function verifyEngine(engine: Engine): Promise<readonly Check[]> {
+  let models: readonly string[] = [];
+  const discovery = await check('has models of the catalog', async () => {
+    const info = await engine.discover(AbortSignal.timeout(DISCOVER_MS));
+    models = info?.models ?? [];
+    assert(models.length > 0, 'it announces a model');
+  });
+  const checks = [discovery];
+  for (const id of models) {
+    for (const [claim, act] of Object.entries(claimsOf(new Bench(engine), id))) {
+      checks.push(await check(`${id}: ${claim}`, act));
+    }
+  }
+  return checks;
+}
+
+async function check(claim: string, act: () => Promise<void>): Promise<Check> {
+  try {
+    await act();
+    return { claim, fault: null };
+  } catch (error) {
+    return { claim, fault: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function claimsOf(bench: Bench, id: string): Claims {
+  switch (findModel(id)?.type) {
+    case 'text':
+      return textClaims(bench, id);
+    case 'speech':
+      return speechClaims(bench, id);
+    default:
+      return {};
+  }
+}
+
+function textClaims(bench: Bench, model: string): Claims {
+  const messages: TextSpec['messages'] = [
+    { role: 'system', content: 'You answer in plain words.' },
+    { role: 'user', content: 'Tell me a short story about a lighthouse.' },
+  ];
+  const sampling = { temperature: 0.2, top_p: 1, seed: 7, stop: [] };
+  const spec: TextSpec = {
+    type: 'text',
+    model,
+    messages,
+    prompt: null,
+    max_tokens: 64,
+    ...sampling,
+  };
+  let story = '';
+  return {
+    'streams an answer in pieces, and the file is what was streamed': async () => {
+      const { text, pieces, files, result } = await bench.run(spec);
+      story = text;
+      assert(pieces > 1, `it comes in pieces, not ${pieces}`);
+      assert(files[0]?.toString() === text, 'the file is the text');
+      const { completionTokens = 0 } = result.usage;
+      assert(completionTokens >= 1 && completionTokens <= 64, `${completionTokens} of 64 tokens`);
+    },
+    'completes a plain prompt': async () => {
+      const { text } = await bench.run({ ...spec, messages: [], prompt: 'Once upon a time' });
+      assert(text.trim() !== '', 'it goes on');
+    },
+    'stops at a stop sequence': async () => {
+      const stop = story.slice(story.length >> 1, (story.length >> 1) + 4);
+      const { text } = await bench.run({ ...spec, stop: [stop] });
+      assert(stop !== '' && !text.includes(stop), 'the stop sequence is not in the text');
+    },
+    'ends within a second when it is cancelled, and runs the next job': async () => {
+      const { stopMs } = await bench.run({ ...spec, max_tokens: 1000 }, 2);
+      assert(stopMs !== null && stopMs <= STOP_MS_MAX, `it ended in ${stopMs} ms`);
+      await bench.run({ ...spec, max_tokens: 4 });
+    },
+    'shortens a conversation that is too long, and says so': async () => {
+      const content = 'The lamp turns and the sea is wide. '.repeat(40);
+      const turns = Array.from({ length: 198 }, (_, index) => ({
+        role: index % 2 === 0 ? ('user' as const) : ('assistant' as const),
+        content: content.slice(0, 600),
+      }));
+      const long = [messages[0]!, ...turns, messages[1]!];
+      const { files } = await bench.run({ ...spec, messages: long, max_tokens: 8 });
+      // A model with a long memory reads it all.
+      const note = files[1]?.toString() ?? 'left out of nothing';
+      assert(note.includes('left out'), 'what was left out is told');
+    },
+  };
+}
+
+function speechClaims(bench: Bench, model: string): Claims {
+  const { voices = [], formats = ['wav'] } = findModel(model) ?? {};
+  const input = 'The lighthouse stands on a rock. Its lamp turns all night.';
+  const plain = { type: 'speech', speed: 1, language: 'en', format: 'wav' } as const;
+  const spec: SpeechSpec = { ...plain, model, input, voice: voices[0] ?? 'default' };
+  const lengthOf = async (changes: Partial<SpeechSpec>) =>
+    (await bench.run({ ...spec, ...changes })).result.outputs[0]?.durationS ?? 0;
+  const inFormats = formats.map((format): [string, () => Promise<void>] => [
+    `speaks as ${format}`,
+    async () => {
+      const { files, result } = await bench.run({ ...spec, format });
+      const kind = kindOf(files[0] ?? Buffer.alloc(0));
+      assert(kind?.contentType === result.outputs[0]?.contentType, 'the file is what it says');
+      assert((kind?.durationS ?? 0) > 0.5, `it plays for ${kind?.durationS} s`);
+    },
+  ]);
+  const inVoices = voices.map((voice): [string, () => Promise<void>] => [
+    `speaks with the voice ${voice}`,
+    async () => assert((await lengthOf({ voice })) > 0.5, 'it speaks'),
+  ]);
+  return {
+    ...Object.fromEntries([...inFormats, ...inVoices]),
+    'speaks faster when told': async () => {
+      const [slow, fast] = [await lengthOf({ speed: 0.75 }), await lengthOf({ speed: 1.5 })];
+      assert(slow > fast * 1.3, `${slow} s slow, ${fast} s fast`);
+    },
+    'refuses a voice that it has not': async () => {
+      const refused = await bench
+        .run({ ...spec, voice: 'nobody' })
+        .catch((error: unknown) => error);
+      const code = refused instanceof EngineError ? refused.code : 'nothing';
+      assert(code === 'engine_rejected', `it is refused, not ${code}`);
+    },
+  };
+}

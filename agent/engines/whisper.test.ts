@@ -1,0 +1,317 @@
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { TranscriptionSpec } from '#schema/job.ts';
+import { ServerBench } from './doubles/server-bench.ts';
+import { wavOf } from './doubles/speech.ts';
+import { TEXT, WhisperDouble } from './doubles/whisper.ts';
+import type { Engine } from './engine.ts';
+import { createWhisper } from './whisper.ts';
+import type { WhisperOptions } from './whisper.ts';
+import { wavSeconds } from './whisper/recording.ts';
+
+const SPEC: TranscriptionSpec = {
+  type: 'transcription',
+  model: 'whisper',
+  file: 'file_01k00000000000000000000000',
+  language: 'auto',
+  translate: false,
+  timestamps: 'none',
+  format: 'json',
+};
+const SEGMENTS = [
+  { id: 0, start: 0, end: 1, text: 'And so Americans,' },
+  { id: 1, start: 1, end: 2, text: 'ask not.' },
+];
+const WORDS = ['And', 'so', 'Americans,', 'ask', 'not.'];
+
+const bench = new ServerBench();
+let double: WhisperDouble;
+let url: URL;
+let engine: Engine;
+/** Where the input lies. */
+let source: string;
+
+async function open(changes: Partial<WhisperOptions> = {}, key: string | null = null) {
+  engine = createWhisper({
+    ...bench.options(url, { key }),
+    inputs: () => Promise.resolve(source),
+    ffmpeg: 'no-such-ffmpeg',
+    ...changes,
+  });
+  return engine.discover(new AbortController().signal);
+}
+const run = (changes: Partial<TranscriptionSpec> = {}) =>
+  bench.run(engine, { ...SPEC, ...changes });
+const asked = () => double.asked.findLast(({ method }) => method === 'POST')!;
+const fields = () =>
+  Object.fromEntries([...double.forms.at(-1)!].filter(([name]) => name !== 'file'));
+
+/** A stand-in for ffmpeg: knows what its input's first bytes say. */
+async function fakeFfmpeg(): Promise<string> {
+  const path = join(bench.directory, 'in', 'ffmpeg');
+  const wav = join(bench.directory, 'in', 'converted.wav');
+  await writeFile(wav, wavOf(2));
+  const script = `#!/bin/sh
+echo "$@" > '${path}.args'
+env > '${path}.env'
+while [ "$1" != -i ]; do shift; done
+input="\${2#file:}"
+for output; do :; done
+case "$(/usr/bin/head -c 4 "$input")" in
+  junk) echo 'Invalid data found when processing input' >&2; exit 1;;
+  hang) exec /usr/bin/tail -f /dev/null;;
+  *) /bin/cp '${wav}' "$output";;
+esac
+`;
+  await writeFile(path, script);
+  await chmod(path, 0o755);
+  return path;
+}
+
+beforeEach(async () => {
+  double = new WhisperDouble();
+  url = await double.start();
+  await mkdir(join(bench.directory, 'in'));
+  source = join(bench.directory, 'in', 'recording');
+  await writeFile(source, wavOf(2));
+});
+afterEach(async () => {
+  await engine.close();
+  await double.stop();
+});
+
+describe('discovery', () => {
+  it('announces nothing as long as no recording can be delivered, and says so', async () => {
+    engine = createWhisper(bench.options(url));
+    const info = await engine.discover(new AbortController().signal);
+    expect(info).toEqual({ version: 'whisper.cpp', models: [] });
+    expect(bench.said).toEqual([expect.stringMatching(/recordings cannot be delivered/)]);
+    expect(await bench.failure(run())).toMatchObject({ code: 'model_unavailable' });
+    expect(engine.resident()).toEqual([]);
+  });
+
+  it.each([
+    ['whisper.cpp', {}, { version: 'whisper.cpp', models: ['whisper'] }],
+    ['whisper.cpp that loads', { loading: true }, null],
+    ['speaches', { kind: 'speaches' }, { version: 'openai', models: ['whisper'] }],
+    [
+      'speaches without one',
+      { kind: 'speaches', models: ['tts-1'] },
+      { version: 'openai', models: [] },
+    ],
+  ])('knows %s by what it answers', async (_, state, info) => {
+    Object.assign(double, state);
+    expect(await open()).toEqual(info);
+  });
+
+  it('is away with a wrong key, and says so', async () => {
+    double.key = 'right';
+    await expect(open({}, 'wrong')).rejects.toMatchObject({ code: 'engine_unavailable' });
+    expect(bench.said).toEqual([expect.stringMatching(/refuses our key/)]);
+  });
+});
+
+describe.each(['whisper.cpp', 'speaches'] as const)('a recording at %s', (kind) => {
+  beforeEach(async () => {
+    double.kind = kind;
+    await open();
+  });
+  const json = async () => JSON.parse(await bench.file('0.json')) as object;
+
+  it('becomes text with its language and length', async () => {
+    const { outputs, usage } = await run();
+    const text = kind === 'whisper.cpp' ? TEXT.replace(', ', ',\n') : TEXT;
+    expect(await json()).toEqual({ text, language: 'en', duration: 2 });
+    expect(outputs).toMatchObject([{ contentType: 'application/json', durationS: null }]);
+    expect(usage).toEqual({ audioS: 2 });
+    expect(engine.resident()).toEqual(['whisper']);
+    expect(bench.progress[0]).toMatchObject({ fraction: 0, stage: 'running' });
+  });
+
+  it('has the times of its segments, within its length', async () => {
+    await run({ timestamps: 'segment' });
+    expect(await json()).toMatchObject({ segments: SEGMENTS });
+  });
+
+  it('has the times of whole words', async () => {
+    await run({ timestamps: 'word' });
+    const { segments } = (await json()) as {
+      segments: { words: { word: string; start: number; end: number }[] }[];
+    };
+    expect(segments.flatMap(({ words }) => words.map(({ word }) => word))).toEqual(WORDS);
+    expect(segments[0]!.words[2]).toEqual({ word: 'Americans,', start: 0.6, end: 1 });
+  });
+
+  it.each([
+    ['text', 'none', 'text/plain', '0.txt', null],
+    [
+      'srt',
+      'segment',
+      'application/x-subrip',
+      '0.srt',
+      '1\n00:00:00,000 --> 00:00:01,000\nAnd so Americans,\n\n2\n00:00:01,000 --> 00:00:02,000\nask not.\n\n',
+    ],
+    [
+      'vtt',
+      'none',
+      'text/vtt',
+      '0.vtt',
+      'WEBVTT\n\n00:00:00.000 --> 00:00:01.000\nAnd so Americans,\n\n00:00:01.000 --> 00:00:02.000\nask not.\n\n',
+    ],
+  ] as const)('is given out as %s', async (format, timestamps, contentType, name, file) => {
+    const { outputs } = await run({ format, timestamps });
+    expect(outputs).toMatchObject([{ contentType }]);
+    if (file !== null) expect(await bench.file(name)).toBe(file);
+    else expect((await bench.file(name)).split(/\s+/).join(' ').trim()).toBe(TEXT);
+  });
+
+  it('has a cue for each word when words are asked for as subtitles', async () => {
+    await run({ format: 'srt', timestamps: 'word' });
+    expect((await bench.file('0.srt')).match(/-->/g)).toHaveLength(WORDS.length);
+  });
+
+  it('is sent whole, with its length', async () => {
+    await run();
+    const file = double.forms[0]!.get('file') as File;
+    expect(Buffer.from(await file.arrayBuffer()).equals(await readFile(source))).toBe(true);
+    expect(Number(asked().headers['content-length'])).toBe(asked().body.length);
+  });
+
+  it.each([
+    [400, 'Invalid request: cannot decode', 'input_unreadable', false],
+    [500, '{"error":"failed to process audio"}', 'job_failed', true],
+    [500, 'CUDA error: out of memory', 'engine_out_of_memory', true],
+    [503, 'busy', 'engine_unavailable', true],
+  ])('fails with status %d, %s, as %s', async (status, body, code, retryable) => {
+    double.refusal = { status, body };
+    expect(await bench.failure(run())).toMatchObject({ code, retryable });
+  });
+
+  it.each([
+    ['nothing', '{"text":""}', 'input_unreadable'],
+    ['garbage', '<html>', 'job_failed'],
+    ['another shape', '{"segments":[]}', 'job_failed'],
+  ])('fails when the answer is %s', async (_, body, code) => {
+    double.body = body;
+    expect(await bench.failure(run())).toMatchObject({ code });
+  });
+
+  it('is given up when the server never answers, and when the job is cancelled', async () => {
+    double.stalls = true;
+    const late = bench.failure(run());
+    await double.until(() => double.asked.at(-1)!.method === 'POST');
+    bench.timers.fire(2 * 60_000);
+    expect(await late).toMatchObject({ code: 'engine_unavailable', retryable: true });
+    await asked().closed;
+    const before = double.asked.length;
+    const ended = run();
+    await double.until(() => double.asked.length > before);
+    const reason = new Error('cancelled');
+    bench.abort.abort(reason);
+    await expect(ended).rejects.toBe(reason);
+    await asked().closed;
+    expect(bench.timers.waiting).toBe(0);
+  });
+});
+
+it('whisper.cpp is asked for times of tokens only where words are wanted', async () => {
+  await open();
+  await run({ language: 'pt-BR', translate: true });
+  expect(fields()).toEqual({
+    response_format: 'verbose_json',
+    language: 'pt',
+    translate: 'true',
+    temperature: '0.0',
+    token_timestamps: 'false',
+    split_on_word: 'false',
+    no_language_probabilities: 'true',
+  });
+  await run({ timestamps: 'word' });
+  expect(fields()).toMatchObject({
+    language: 'auto',
+    token_timestamps: 'true',
+    split_on_word: 'true',
+  });
+});
+
+it('speaches is told to keep times, translates by its other route, and unloads', async () => {
+  double.kind = 'speaches';
+  await open();
+  await run({ timestamps: 'word', language: 'de' });
+  expect(fields()).toMatchObject({
+    model: double.models[0],
+    language: 'de',
+    without_timestamps: 'false',
+  });
+  expect(double.forms[0]!.getAll('timestamp_granularities[]')).toEqual(['segment', 'word']);
+  await run({ translate: true });
+  expect(asked().path).toBe('/v1/audio/translations');
+  await engine.free();
+  expect(engine.resident()).toEqual([]);
+});
+
+it('whisper.cpp that has another path, or loads, may be tried again', async () => {
+  await open();
+  double.refusal = { status: 404, body: 'File Not Found (/inference)' };
+  expect(await bench.failure(run())).toMatchObject({ code: 'engine_unavailable', retryable: true });
+});
+
+describe('a recording of any format', () => {
+  it('is converted by ffmpeg, which sees nothing of the agent', async () => {
+    const ffmpeg = await fakeFfmpeg();
+    await writeFile(source, 'ID3 some music');
+    await open({ ffmpeg });
+    await run();
+    expect(await readFile(`${ffmpeg}.args`, 'utf8')).toMatch(
+      /-protocol_whitelist file -i file:\S+ .*-map 0:a:0 -vn -ac 1 -ar 16000 -c:a pcm_s16le -f wav -y \S+recording\.wav/,
+    );
+    expect(await readFile(`${ffmpeg}.env`, 'utf8')).not.toMatch(/VITEST|TESSERA|HOME=/);
+    const file = double.forms[0]!.get('file') as File;
+    expect(Buffer.from(await file.slice(0, 4).arrayBuffer()).toString()).toBe('RIFF');
+    expect((await run()).usage).toEqual({ audioS: 2 });
+  });
+
+  it('that ffmpeg cannot read is unreadable, in its own words', async () => {
+    await writeFile(source, 'junk');
+    await open({ ffmpeg: await fakeFfmpeg() });
+    const failure = await bench.failure(run());
+    expect(failure).toMatchObject({ code: 'input_unreadable', retryable: false });
+    expect(failure.detail).toMatch(/Invalid data found/);
+    expect(double.forms).toEqual([]);
+  });
+
+  it('ends with the job while it is converted', async () => {
+    await writeFile(source, 'hang');
+    const ffmpeg = await fakeFfmpeg();
+    await open({ ffmpeg });
+    const ended = run();
+    bench.abort.abort(new Error('cancelled'));
+    await expect(ended).rejects.toThrow('cancelled');
+  });
+
+  it.each([
+    ['is no WAV, without ffmpeg', Buffer.from('ID3 some music'), 'input_unreadable'],
+    ['is empty', wavOf(0), 'input_unreadable'],
+    ['ends after its first bytes', Buffer.from('RIFF'), 'input_unreadable'],
+  ])('that %s is refused before it is sent', async (_, file, code) => {
+    await writeFile(source, file);
+    await open();
+    expect(await bench.failure(run())).toMatchObject({ code, retryable: false });
+    expect(double.forms).toEqual([]);
+    expect(bench.said).toEqual([expect.stringMatching(/only WAV/)]);
+  });
+
+  it('that is too long is refused by its header, unread', async () => {
+    const head = wavOf(0);
+    // A byte rate of 1: its few samples play for hours.
+    head.writeUInt32LE(1, 28);
+    await writeFile(
+      source,
+      Buffer.concat([head.subarray(0, 40), Buffer.from([0, 0, 1, 0]), Buffer.alloc(65_536)]),
+    );
+    expect(await wavSeconds(source)).toBe(65_536);
+    await open();
+    expect(await bench.failure(run())).toMatchObject({ code: 'engine_rejected', retryable: false });
+  });
+});

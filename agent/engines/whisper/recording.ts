@@ -1,0 +1,116 @@
+/**
+ * A user's recording made fit for speech recognition: 16 kHz, mono, 16-bit WAV, by ffmpeg where
+ * it is on the PATH. Without it a WAV goes as it is, and anything else is refused. The file is
+ * never read whole: two hours are 230 MB. ffmpeg reads the given file and nothing else.
+ */
+import { execFile } from 'node:child_process';
+import { open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TRANSCRIPTION_DURATION_S_MAX } from '#schema/limits.ts';
+import { EngineError } from '../engine.ts';
+import { refused } from '../server/fault.ts';
+
+const RATE = 16_000;
+const HEADER_BYTES = 44;
+/** Two hours of video on a slow disk. */
+const CONVERT_MS = 10 * 60_000;
+/** Chunks before a WAV's samples: a few tags. */
+const CHUNKS_MAX = 32;
+
+export interface Recording {
+  readonly path: string;
+  readonly durationS: number;
+}
+
+/** The file cannot be read: another one may. */
+export function unreadable(detail: string): EngineError {
+  return new EngineError({
+    code: 'input_unreadable',
+    retryable: false,
+    detail: detail.slice(0, 900).toWellFormed(),
+  });
+}
+
+/** Where a command of the PATH lies; null when it is not there. */
+export function findCommand(command: string, signal: AbortSignal): Promise<string | null> {
+  return new Promise((resolve) => {
+    execFile('/bin/sh', ['-c', 'command -v -- "$0"', command], { signal }, (error, path) =>
+      resolve(error ? null : path.trim()),
+    );
+  });
+}
+
+/** The recording as the server reads it best; rejects with `input_unreadable` when it cannot be. */
+export async function prepare(
+  source: string,
+  {
+    ffmpeg,
+    directory,
+    signal,
+  }: {
+    /** Its path; null: there is none. */
+    readonly ffmpeg: string | null;
+    readonly directory: string;
+    readonly signal: AbortSignal;
+  },
+): Promise<Recording> {
+  const path = ffmpeg === null ? source : join(directory, 'recording.wav');
+  if (ffmpeg !== null) await convert(ffmpeg, { source, path, signal });
+  const durationS = await wavSeconds(path);
+  if (durationS === null) {
+    throw unreadable('not a WAV; this agent reads other formats only with ffmpeg on its PATH');
+  }
+  if (durationS < 0.01) throw unreadable('the recording is empty');
+  if (durationS > TRANSCRIPTION_DURATION_S_MAX) {
+    throw refused(`longer than ${TRANSCRIPTION_DURATION_S_MAX / 60} minutes: send it in parts`);
+  }
+  return { path, durationS };
+}
+
+function convert(
+  ffmpeg: string,
+  { source, path, signal }: { source: string; path: string; signal: AbortSignal },
+): Promise<void> {
+  const input = ['-nostdin', '-v', 'error', '-protocol_whitelist', 'file', '-i', `file:${source}`];
+  // One more second than is allowed, so that a file that is too long is seen to be.
+  const bound = ['-t', String(TRANSCRIPTION_DURATION_S_MAX + 1)];
+  const sound = ['-map', '0:a:0', '-vn', '-ac', '1', '-ar', String(RATE), '-c:a', 'pcm_s16le'];
+  const args = [...input, ...bound, ...sound, '-f', 'wav', '-y', path];
+  // The agent's own environment holds a token.
+  const env = { LC_ALL: 'C' };
+  const options = { signal, timeout: CONVERT_MS, killSignal: 'SIGKILL', env } as const;
+  return new Promise((resolve, reject) => {
+    execFile(ffmpeg, args, options, (error, _, words) => {
+      if (signal.aborted) reject(signal.reason as Error);
+      else if (error) reject(unreadable(`ffmpeg: ${words || error.message}`));
+      else resolve();
+    });
+  });
+}
+
+/** How long a PCM WAV plays, by its header alone; null for what is none. */
+export async function wavSeconds(path: string): Promise<number | null> {
+  const { size } = await stat(path);
+  const file = await open(path);
+  try {
+    const head = Buffer.alloc(HEADER_BYTES);
+    await file.read(head, 0, 12, 0);
+    if (head.toString('latin1', 0, 4) !== 'RIFF' || head.toString('latin1', 8, 12) !== 'WAVE') {
+      return null;
+    }
+    let bytesPerS = 0;
+    let at = 12;
+    for (let chunk = 0; chunk < CHUNKS_MAX && at + 8 <= size; chunk++) {
+      await file.read(head, 0, 24, at);
+      const tag = head.toString('latin1', 0, 4);
+      const bytes = head.readUInt32LE(4);
+      if (tag === 'fmt ') bytesPerS = head.readUInt32LE(16);
+      // What wrote it to a pipe left its size open: the file's end bounds it.
+      if (tag === 'data') return bytesPerS > 0 ? Math.min(bytes, size - at - 8) / bytesPerS : null;
+      at += 8 + bytes + (bytes % 2);
+    }
+    return null;
+  } finally {
+    await file.close();
+  }
+}

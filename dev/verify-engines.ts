@@ -1,0 +1,74 @@
+/**
+ * `npm run engines:verify -- --comfyui http://127.0.0.1:8188 --text URL --koboldcpp URL
+ * --speech URL`: puts servers that run elsewhere to the same checks that the tests' doubles pass,
+ * and prints one line for each. `--workflows DIR` adds an operator's ComfyUI workflows.
+ * Exit code 1 when a check failed, 2 when nothing was asked.
+ */
+import { parseArgs } from 'node:util';
+import { COMFYUI_CHECKS, ComfyuiBench } from '../agent/engines/comfyui/conformance.ts';
+import { createKoboldcpp } from '../agent/engines/koboldcpp.ts';
+import { createOpenaiText } from '../agent/engines/openai-text.ts';
+import { verifyEngine } from '../agent/engines/server/conformance.ts';
+import { ServerEnv, serversOf } from '../agent/engines/server/settings.ts';
+import { createSpeech } from '../agent/engines/speech.ts';
+
+const SERVERS = {
+  koboldcpp: { create: createKoboldcpp, variable: 'TESSERA_KOBOLDCPP_URL' },
+  text: { create: createOpenaiText, variable: 'TESSERA_TEXT_URL' },
+  speech: { create: createSpeech, variable: 'TESSERA_SPEECH_URL' },
+} as const;
+type ServerName = keyof typeof SERVERS;
+
+const say = (words: string): void => console.log(`       ${words}`);
+
+function tell(claim: string, outcome: { fault: string | null; note: string }): number {
+  const { fault, note } = outcome;
+  console.log(fault === null ? `ok     ${claim}${note}` : `FAIL   ${claim}\n       ${fault}`);
+  return fault === null ? 0 : 1;
+}
+
+/** How many checks failed. */
+async function verifyComfyui(address: string, workflows: string | undefined): Promise<number> {
+  const bench = new ComfyuiBench({ url: new URL(address), workflows: workflows ?? null, say });
+  await bench.open();
+  let failed = 0;
+  for (const { claim, run } of COMFYUI_CHECKS) {
+    let outcome: { fault: string | null; note: string };
+    try {
+      const skipped = await run(bench);
+      outcome = { fault: null, note: skipped ? ` (skipped: ${skipped})` : '' };
+    } catch (error) {
+      outcome = { fault: String(error), note: '' };
+    }
+    failed += tell(`comfyui: ${claim}`, outcome);
+  }
+  await bench.close();
+  return failed;
+}
+
+async function verifyServer(name: ServerName, address: string): Promise<number> {
+  const { create, variable } = SERVERS[name];
+  const settings = serversOf(ServerEnv.parse({ [variable]: address }))[name];
+  if (!settings) throw new Error(`${variable} names no server`);
+  const checks = await verifyEngine(create({ settings, say }));
+  return checks.reduce(
+    (failed, { claim, fault }) => failed + tell(`${name}: ${claim}`, { fault, note: '' }),
+    0,
+  );
+}
+
+const url = { type: 'string' } as const;
+const { values } = parseArgs({
+  options: { comfyui: url, workflows: url, koboldcpp: url, text: url, speech: url },
+});
+const names = (Object.keys(SERVERS) as ServerName[]).filter((name) => values[name]);
+if (!values.comfyui && names.length === 0) {
+  console.error(
+    'usage: npm run engines:verify -- [--comfyui URL [--workflows DIR]] [--koboldcpp URL] [--text URL] [--speech URL]',
+  );
+  process.exitCode = 2;
+} else {
+  let failed = values.comfyui ? await verifyComfyui(values.comfyui, values.workflows) : 0;
+  for (const name of names) failed += await verifyServer(name, values[name]!);
+  process.exitCode = failed > 0 ? 1 : 0;
+}
