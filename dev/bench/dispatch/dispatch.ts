@@ -89,6 +89,7 @@ export function measureDispatch(options: DispatchOptions): Report {
     texts: 3,
     rows: runs.map(rowOf),
     remarks: [
+      ...(options.trace ? [] : ['a generated trace; the targets are meant for a recorded one']),
       ...windows.map(
         ({ policy, ratio_mean, ratio_p95, count }) =>
           `${policy}: ${count} windows of ${WINDOW} jobs take ${ratio_mean.toFixed(3)} of the` +

@@ -48,6 +48,8 @@ function toSeconds(cell: string): number {
 const MODELS = 78;
 const ACCOUNTS = 2700;
 const MEAN_BURST = 6;
+/** Between two bursts by day. */
+const BURST_EVERY_S = 170;
 const DAY_S = 86_400;
 
 /** Jobs over about 16 days, the same for the same seed. */
@@ -61,29 +63,29 @@ export function generateTrace(count: number, seed: number): TraceJob[] {
   const jobs: TraceJob[] = [];
   let at = 0;
   while (jobs.length < count) {
-    // Quiet nights and a few crowded hours: the rate of bursts swings over two decades.
-    const crowd = random.next() < 0.02 ? 40 : 1;
-    const day = 0.15 + 0.85 * Math.max(0, Math.sin((2 * Math.PI * at) / DAY_S));
+    // Silent nights and a few crowded hours: the rate of bursts swings over three decades.
+    const crowd = random.next() < 0.008 ? 60 : 1;
+    const day = 0.012 + 0.988 * Math.max(0, Math.sin((2 * Math.PI * at) / DAY_S));
     for (let burst = 0; burst < crowd; burst += 1) {
-      at += random.exponential((620 / (crowd * day)) * 0.7);
+      at += random.exponential(BURST_EVERY_S / (crowd * day));
       burstOf(random, models, { at, jobs });
     }
   }
   return jobs.toSorted((one, other) => one.arrivalS - other.arrivalS).slice(0, count);
 }
 
-/** An account asks for a few pictures in a row, mostly of one model. */
+/** An account asks for a few pictures in a row, and often changes the model. */
 function burstOf(
   random: Random,
   models: readonly { name: string; weight: number; medianS: number }[],
   into: { at: number; jobs: TraceJob[] },
 ): void {
-  const account = `a${Math.floor(ACCOUNTS * random.next() ** 3)}`;
+  const account = `a${Math.floor(ACCOUNTS * random.next() ** 1.6)}`;
   const size = 1 + Math.floor(random.exponential(MEAN_BURST - 1));
   let model = random.pick(models);
   let arrivalS = into.at;
   for (let index = 0; index < size; index += 1) {
-    if (random.next() < 0.1) model = random.pick(models);
+    if (random.next() < 0.7) model = random.pick(models);
     const serviceS = Math.min(600, model.medianS * Math.exp(0.35 * random.normal()));
     into.jobs.push({ arrivalS, account, model: model.name, serviceS });
     arrivalS += random.exponential(25);
