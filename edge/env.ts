@@ -136,7 +136,10 @@ export interface AccountObject {
   /** Verifies a key and counts one request. */
   authenticate(secretHash: string): Promise<Result<Principal, AccessRefusal>>;
   submit(secretHash: string, input: SubmitInput): Promise<Result<Submitted, AdmissionRefusal>>;
-  /** Several jobs in one go, each admitted by itself; counts as one request. */
+  /**
+   * Several jobs in one go, each admitted by itself. Counts as one request, or as many as jobs
+   * were refused: each asks of the account and its pool what a request of its own would.
+   */
   submitAll(
     secretHash: string,
     inputs: readonly SubmitInput[],
@@ -192,13 +195,18 @@ export interface EnqueueOptions {
 
 /** A job that was taken, as it stands, or why it was not. */
 export type Enqueued = Result<LiveJob, EnqueueRefusal>;
+/** What came of an offer; null for no answer: then the job may or may not have been taken. */
+export type Offered = Enqueued | null;
 
 /** One pool: its queue, agents and leases; the truth of every live job. */
 export interface SchedulerObject {
   /** Takes a job, once however often it is called. */
   enqueue(order: JobOrder, options: EnqueueOptions): Promise<Enqueued>;
-  /** Takes jobs in one go, each by itself; answers in their order. */
-  enqueueAll(orders: readonly JobOrder[], options: EnqueueOptions): Promise<Enqueued[]>;
+  /**
+   * Takes jobs in one go, each by itself; answers in their order. One that came too late, for
+   * example, gets no answer.
+   */
+  enqueueAll(orders: readonly JobOrder[], options: EnqueueOptions): Promise<Offered[]>;
   /** Would `enqueue` take it, and when would it start? Changes nothing. */
   preview(order: JobOrder): Promise<Result<JobWaiting, EnqueueRefusal>>;
   /** A job of this account that is live or not yet in the history, or null. */
@@ -206,7 +214,7 @@ export interface SchedulerObject {
   /** As `find`; from now on the job's Feed is told of every change. */
   watch(jobId: string, accountId: string): Promise<LiveJob | null>;
   cancel(jobId: string, accountId: string): Promise<CancelResult>;
-  /** Of these jobs, those that are live here. */
+  /** Of these jobs, those that are here: live, or ended and not yet in the history. */
   known(jobIds: readonly string[]): Promise<readonly string[]>;
   survey(): Promise<PoolSurvey>;
   overview(): Promise<QueueOverview>;

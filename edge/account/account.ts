@@ -13,7 +13,6 @@ import { PLANS } from '#schema/plan.ts';
 import type { PlanId } from '#schema/plan.ts';
 import type { JobOrder, JobRecord } from '#schema/record.ts';
 import { endHold, placeHold, renewalAfter, rollTo, utcDay } from '../core/credit.ts';
-import { gcra, perMinute } from '../core/gcra.ts';
 import { fail, ok } from '../core/result.ts';
 import type { Result } from '../core/result.ts';
 import { parseEnv } from '../env.ts';
@@ -38,6 +37,7 @@ import type { MirrorRow } from '../services/mirror-account.ts';
 import { HandOvers } from './hand-over.ts';
 import { accountRows } from './mirror.ts';
 import { asCreated, findKey, makeOrder, refuseJob } from './order.ts';
+import { chargeRequests, countRequest } from './rate.ts';
 import { AccountStore } from './store.ts';
 import type { AccountRow, ApiKeyRow, Idempotent } from './store.ts';
 
@@ -72,7 +72,7 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
     this.#env = parseEnv(bindings);
     this.#store = new AccountStore(ctx.storage);
     this.#handOvers = new HandOvers(this.#env, this.#store, (at) => this.#wakeBy(at));
-    this.#commits = new CommitGroup(ctx.storage, { afterEach: () => this.#handOver() });
+    this.#commits = new CommitGroup(ctx, { afterEach: () => this.#handOver() });
     if (this.#store.exists()) this.#load();
     void ctx.blockConcurrencyWhile(async () => {
       this.#alarmAt = await ctx.storage.getAlarm();
@@ -178,8 +178,23 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
         if (!admitted.ok) return admitted;
         const { principal, admissions } = admitted.value;
         const settled = admissions.map((one, at) => this.#finish(principal, one, inputs[at]!));
-        return ok({ principal, jobs: await Promise.all(settled) });
+        const jobs = await Promise.all(settled);
+        const refused = jobs.filter((job) => !job.ok).length;
+        return ok({ principal: this.#charge(principal, refused - 1), jobs });
       });
+  }
+
+  /** Counts requests beside the one that was counted before; how the rate stands then. */
+  #charge(principal: Principal, count: number): Principal {
+    if (count <= 0) return principal;
+    const { account } = this.#loaded!;
+    const { tat, rate } = chargeRequests(account.plan, {
+      tat: account.tat,
+      count,
+      now: Date.now(),
+    });
+    this.#loaded!.account = { ...account, tat };
+    return { ...principal, rate };
   }
 
   /** Decides on one job and, when it is accepted, writes it with its hold. */
@@ -194,19 +209,14 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
 
   /**
    * Writes the holds of what the commit accepted, all in one row, and offers the jobs, which
-   * leave once that is on disk; `#finish` waits for the answers.
+   * leave once that is on disk; `#finish` waits for the answers. When it throws nothing of the
+   * commit reaches the disk: no job without its hold.
    */
   #handOver(): void {
     const jobs = this.#accepted.map((order) => ({ order, cancelled: false }));
     this.#accepted = [];
     if (jobs.length === 0) return;
-    try {
-      this.#store.saveAccount(this.#loaded!.account);
-    } catch (error) {
-      // Jobs without their holds must not reach the disk: nothing of this commit does.
-      this.ctx.abort('the holds could not be written');
-      throw error;
-    }
+    this.#store.saveAccount(this.#loaded!.account);
     void this.#handOvers.offer(jobs, false);
   }
 
@@ -318,17 +328,11 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
     if (account.blocked) return fail({ reason: 'account_blocked' });
     const plan = PLANS[account.plan];
     if (!plan.api) return fail({ reason: 'plan_required', needed: 'starter', what: 'the API' });
-    const verdict = gcra(account.tat, now, perMinute(plan.requestsPerMinute));
-    const rate = {
-      limit: plan.requestsPerMinute,
-      remaining: verdict.remaining,
-      resetMs: verdict.resetMs,
-    };
-    if (!verdict.allowed) {
-      return fail({ reason: 'rate_limited', retryAfterMs: verdict.retryAfterMs, rate });
-    }
+    const counted = countRequest(account.plan, account.tat, now);
+    if (!counted.ok) return counted;
+    const { tat, rate } = counted.value;
     // Written with the next hold; a restart forgives the requests since then.
-    loaded.account = { ...account, tat: verdict.tat };
+    loaded.account = { ...account, tat };
     return ok({ accountId: account.id, apiKeyId: key.id, plan: account.plan, rate });
   }
 

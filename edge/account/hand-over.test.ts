@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { JOBS_PER_BATCH_MAX, MESSAGE_CHARS_MAX, RECORD_BATCH_BYTES_MAX } from '#schema/limits.ts';
 import type { JobOrder } from '#schema/record.ts';
 import { ok } from '../core/result.ts';
-import type { EnqueueOptions, Enqueued, Env } from '../env.ts';
+import type { EnqueueOptions, Env, Offered } from '../env.ts';
 import { makeAccountId } from '../io/id.ts';
 import { newOrder } from '../test/world.ts';
 import { HandOvers } from './hand-over.ts';
@@ -13,6 +14,8 @@ type Call = { pool: string; ids: string[]; options: EnqueueOptions };
 /** Hand-overs of an account with these open jobs, to Schedulers that a test plays. */
 function testWorld(orders: readonly JobOrder[], known: (open: Set<string>) => string[] = () => []) {
   const calls: Call[] = [];
+  const late = new Set<string>();
+  const checks = new Map<string, number>();
   const open = new Set(orders.map(({ id }) => id));
   const woken: number[] = [];
   let isAway = false;
@@ -20,14 +23,14 @@ function testWorld(orders: readonly JobOrder[], known: (open: Set<string>) => st
     enqueueAll: async (offered: readonly JobOrder[], options: EnqueueOptions) => {
       calls.push({ pool, ids: offered.map(({ id }) => id), options });
       if (isAway) throw new Error('away');
-      return offered.map((order): Enqueued => ok(asCreated(order)));
+      return offered.map((order): Offered => (late.has(order.id) ? null : ok(asCreated(order))));
     },
     known: async () => known(open),
   });
   const store = {
     dueJobs: () => orders.map((order) => ({ order, cancelled: false })),
     findHold: (id: string) => (open.has(id) ? { day: '2026-11-22', heldMillitokens: 1 } : null),
-    checkLater: () => {},
+    checkLater: (id: string, at: number) => checks.set(id, at),
   };
   const handOvers = new HandOvers(
     { schedulers: { getByName } } as unknown as Env,
@@ -37,7 +40,7 @@ function testWorld(orders: readonly JobOrder[], known: (open: Set<string>) => st
   const leave = () => {
     isAway = true;
   };
-  return { handOvers, calls, woken, leave };
+  return { handOvers, calls, woken, leave, late, checks };
 }
 
 const account = makeAccountId(0);
@@ -66,6 +69,39 @@ describe('a hand-over', () => {
     expect(await handOvers.offer(jobsOf(orders), false)).toEqual([null]);
     expect(woken).toHaveLength(1);
     expect(handOvers.isUnderWay(orders[0]!.id)).toBe(false);
+  });
+
+  it('that leaves one job unanswered answers the others, and repeats that one', async () => {
+    const orders = [order('one'), order('one'), order('one')];
+    const { handOvers, woken, late, checks } = testWorld(orders);
+    late.add(orders[1]!.id);
+    const answers = await handOvers.offer(jobsOf(orders), true);
+    expect(answers.map((answer) => answer?.ok ?? null)).toEqual([true, null, true]);
+    expect(woken).toEqual([checks.get(orders[1]!.id)]);
+    const looked = [checks.get(orders[0]!.id)!, checks.get(orders[2]!.id)!];
+    expect(Math.min(...looked)).toBeGreaterThan(woken[0]!);
+  });
+
+  it('is several calls for jobs that are too large for one, or too many', async () => {
+    const content = 'x'.repeat(MESSAGE_CHARS_MAX);
+    const messages = Array.from({ length: 7 }, () => ({ role: 'user' as const, content }));
+    const large = (one: JobOrder) => ({ ...one, spec: { ...one.spec, messages } }) as JobOrder;
+    const orders = Array.from({ length: JOBS_PER_BATCH_MAX }, () => large(order('one')));
+    const small = Array.from({ length: JOBS_PER_BATCH_MAX + 1 }, () => order('two'));
+    const { handOvers, calls } = testWorld([...orders, ...small]);
+    await handOvers.offer(jobsOf([...orders, ...small]), false);
+    expect(calls.flatMap(({ ids }) => ids)).toEqual([...orders, ...small].map(({ id }) => id));
+    const sizes = new Map(orders.map((one) => [one.id, JSON.stringify(one).length]));
+    const sizeOf = (ids: readonly string[]) => ids.reduce((sum, id) => sum + sizes.get(id)!, 0);
+    const largest = calls.filter(({ pool }) => pool === 'one').map(({ ids }) => sizeOf(ids));
+    expect(Math.max(...largest)).toBeLessThanOrEqual(RECORD_BATCH_BYTES_MAX);
+    expect(largest.length).toBe(
+      Math.ceil(orders.length / Math.floor(RECORD_BATCH_BYTES_MAX / sizeOf([orders[0]!.id]))),
+    );
+    expect(calls.filter(({ pool }) => pool === 'two').map(({ ids }) => ids.length)).toEqual([
+      JOBS_PER_BATCH_MAX,
+      1,
+    ]);
   });
 
   it('is waited for by whoever asks while it is under way', async () => {

@@ -1,13 +1,18 @@
 /**
  * The hand-over of an account's jobs to their Schedulers: one call per pool for all that are
- * offered together. A Scheduler takes a job once however often it is offered, so an offer that
- * was not answered is repeated, with a growing pause, until it is.
+ * offered together and fit in it. A Scheduler takes a job once however often it is offered, so
+ * an offer that was not answered is repeated, with a growing pause, until it is.
  */
 import { assert } from '#schema/assert.ts';
 import { poolOfJob } from '#schema/id.ts';
-import { DELIVERY_CHECK_MS, JOBS_PER_BATCH_MAX, RECONCILE_MS } from '#schema/limits.ts';
+import {
+  DELIVERY_CHECK_MS,
+  JOBS_PER_BATCH_MAX,
+  RECONCILE_MS,
+  RECORD_BATCH_BYTES_MAX,
+} from '#schema/limits.ts';
 import { backoffMs } from '../core/retry.ts';
-import type { Enqueued, Env } from '../env.ts';
+import type { Env, Offered } from '../env.ts';
 import { logWarn } from '../io/log.ts';
 import type { AccountStore, OpenJob } from './store.ts';
 
@@ -17,7 +22,7 @@ export class HandOvers {
   readonly #store: AccountStore;
   readonly #wakeBy: (at: number) => void;
   /** By job id: a repeat of the request waits for the same answer. */
-  readonly #underWay = new Map<string, Promise<Enqueued | null>>();
+  readonly #underWay = new Map<string, Promise<Offered>>();
   #failures = 0;
 
   /** `wakeBy` sees to it that `reconcile` is called by that time. */
@@ -32,7 +37,7 @@ export class HandOvers {
   }
 
   /** What a hand-over under way comes to; null when there is none, or no answer. */
-  async outcome(jobId: string): Promise<Enqueued | null> {
+  async outcome(jobId: string): Promise<Offered> {
     return (await this.#underWay.get(jobId)) ?? null;
   }
 
@@ -40,12 +45,10 @@ export class HandOvers {
    * Offers jobs; null for one that was not answered, which `reconcile` will repeat. `accepted`
    * says that their user has our word.
    */
-  async offer(jobs: readonly OpenJob[], accepted: boolean): Promise<(Enqueued | null)[]> {
+  async offer(jobs: readonly OpenJob[], accepted: boolean): Promise<Offered[]> {
     const kinds = Map.groupBy(jobs, ({ order, cancelled }) => `${poolOf(order.id)} ${cancelled}`);
     for (const same of kinds.values()) {
-      for (let start = 0; start < same.length; start += JOBS_PER_BATCH_MAX) {
-        this.#call(same.slice(start, start + JOBS_PER_BATCH_MAX), accepted);
-      }
+      for (const some of inCalls(same)) this.#call(some, accepted);
     }
     return Promise.all(jobs.map(({ order }) => this.outcome(order.id)));
   }
@@ -59,7 +62,10 @@ export class HandOvers {
       .enqueueAll(orders, { accepted, cancelled })
       .then(
         (taken) => {
-          if (accepted) this.#checkLater(jobs, Date.now() + RECONCILE_MS);
+          const unanswered = jobs.filter((_, index) => !taken[index]);
+          if (unanswered.length > 0) this.#onUnanswered(unanswered, 'not taken');
+          const answered = jobs.filter((_, index) => taken[index]);
+          if (accepted) this.#checkLater(answered, Date.now() + RECONCILE_MS);
           return taken;
         },
         (error: unknown) => this.#onUnanswered(jobs, error),
@@ -116,6 +122,24 @@ export class HandOvers {
     const again = open.filter((job) => job.cancelled || !isKnown(job));
     return (await this.offer(again, true)).includes(null);
   }
+}
+
+/** Jobs of one kind in parts that one call can carry: long chats are large. */
+function inCalls(jobs: readonly OpenJob[]): OpenJob[][] {
+  const calls: OpenJob[][] = [];
+  let size = 0;
+  for (const job of jobs) {
+    const added = JSON.stringify(job.order).length;
+    const last = calls.at(-1);
+    size += added;
+    if (last && last.length < JOBS_PER_BATCH_MAX && size <= RECORD_BATCH_BYTES_MAX) {
+      last.push(job);
+    } else {
+      calls.push([job]);
+      size = added;
+    }
+  }
+  return calls;
 }
 
 function poolOf(jobId: string): string {

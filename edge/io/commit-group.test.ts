@@ -6,8 +6,9 @@ function testGroup(gatherMs = 0) {
   const log: string[] = [];
   const commits: (() => void)[] = [];
   const storage = { sync: () => new Promise<void>((resolve) => commits.push(resolve)) };
+  const context = { storage, abort: (reason: string) => log.push(reason) };
   const options = { afterEach: () => log.push('commit'), gatherMs: () => gatherMs };
-  const group = new CommitGroup(storage, options);
+  const group = new CommitGroup(context, options);
   const run = (name: string) => group.run(() => log.push(name));
   const commit = async () => {
     commits.shift()!();
@@ -52,9 +53,22 @@ describe('a commit group', () => {
   it('goes on after a commit that failed', async () => {
     const log: string[] = [];
     const storage = { sync: () => Promise.reject(new Error('reset')) };
-    const group = new CommitGroup(storage, { afterEach: () => {} });
+    const group = new CommitGroup({ storage, abort: () => {} }, { afterEach: () => {} });
     await Promise.all(['a', 'b', 'c'].map((name) => group.run(() => log.push(name))));
     expect(log).toEqual(['a', 'b', 'c']);
+  });
+
+  it('restarts its object when what belongs to a commit fails, before an answer leaves', async () => {
+    const log: string[] = [];
+    const context = { storage: { sync: async () => {} }, abort: () => log.push('restart') };
+    const afterEach = () => {
+      throw new Error('the holds could not be written');
+    };
+    const answer = new CommitGroup(context, { afterEach }).run(() => log.push('work'));
+    void answer.then(() => log.push('answer'));
+    await answer;
+    await scheduler.wait(0);
+    expect(log).toEqual(['work', 'restart', 'answer']);
   });
 
   it('gathers longer where it is asked to, and then takes all that came', async () => {

@@ -3,8 +3,10 @@
  * then all of them write in one go, which is one commit. A call that finds none under way works
  * at once, so that a quiet object pays nothing, and a busy one syncs once for many calls.
  * Works run in the order of their calls, with nothing awaited between; each has to undo its own
- * writes when it throws. Answers leave only after the commit: the platform's output gate.
+ * writes when it throws. Answers leave only after the commit: the platform's output gate. When
+ * what belongs to a commit fails, the object is restarted: nothing of the commit is kept.
  */
+import { logError } from './log.ts';
 
 interface Options {
   /** Runs after the works of a commit, and belongs to it. */
@@ -13,15 +15,21 @@ interface Options {
   readonly gatherMs?: () => number;
 }
 
+/** What a group needs of its object. */
+interface Context {
+  readonly storage: Pick<DurableObjectStorage, 'sync'>;
+  readonly abort: (reason: string) => void;
+}
+
 /** The commits of one object; see above. */
 export class CommitGroup {
-  readonly #storage: Pick<DurableObjectStorage, 'sync'>;
+  readonly #ctx: Context;
   readonly #options: Options;
   #works: (() => void)[] = [];
   #busy = false;
 
-  constructor(storage: Pick<DurableObjectStorage, 'sync'>, options: Options) {
-    this.#storage = storage;
+  constructor(ctx: Context, options: Options) {
+    this.#ctx = ctx;
     this.#options = options;
   }
 
@@ -46,14 +54,23 @@ export class CommitGroup {
         const works = this.#works;
         this.#works = [];
         for (const work of works) work();
-        this.#options.afterEach();
+        this.#finish();
         // A commit that fails resets the object: its callers learn of that, and no one waits on.
-        await this.#storage.sync().catch(() => {});
+        await this.#ctx.storage.sync().catch(() => {});
         const gatherMs = this.#options.gatherMs?.() ?? 0;
         if (gatherMs > 0) await new Promise((resolve) => setTimeout(resolve, gatherMs));
       }
     } finally {
       this.#busy = false;
+    }
+  }
+
+  #finish(): void {
+    try {
+      this.#options.afterEach();
+    } catch (error) {
+      logError('commit.fail', error);
+      this.#ctx.abort('what belongs to a commit could not be done');
     }
   }
 }

@@ -3,7 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { job } from '#schema/tables/index.ts';
 import { parseEnv } from '../env.ts';
 import { bindings } from '../test/world.ts';
-import { DatabaseTimeout, isRefusedData, openDb, setExcluded, toStorable } from './db.ts';
+import {
+  DatabaseTimeout,
+  isRefusedData,
+  openDb,
+  setExcluded,
+  toStorable,
+  writeWithoutRefused,
+} from './db.ts';
 
 const env = parseEnv(bindings);
 
@@ -29,6 +36,34 @@ describe('the database', () => {
     expect((error as Error).message).not.toContain('secret prompt');
     expect(isRefusedData(error)).toBe(true);
     expect(isRefusedData(new Error('away'))).toBe(false);
+  });
+});
+
+describe('a write without what is refused', () => {
+  const refusal = () => Object.assign(new Error('refused'), { code: '23502' });
+  const writeTo = (written: number[], isGood: (item: number) => boolean) => {
+    return async (items: readonly number[]) => {
+      if (!items.every(isGood)) throw refusal();
+      written.push(...items);
+    };
+  };
+
+  it('leaves out an item that is bad, and writes its neighbours', async () => {
+    const written: number[] = [];
+    const refused: number[] = [];
+    const write = writeTo(written, (item) => item !== 2);
+    await writeWithoutRefused([1, 2, 3, 4], write, (item) => refused.push(item));
+    expect([written, refused]).toEqual([[1, 3, 4], [2]]);
+    await writeWithoutRefused([2], write, (item) => refused.push(item));
+    expect(refused).toEqual([2, 2]);
+  });
+
+  it('throws when every item of several is refused: not they are wrong then', async () => {
+    const refused: number[] = [];
+    const write = writeTo([], () => false);
+    const writing = writeWithoutRefused([1, 2, 3], write, (item) => refused.push(item));
+    await expect(writing).rejects.toThrow('refused');
+    expect(refused).toEqual([]);
   });
 });
 

@@ -169,21 +169,38 @@ export function isRefusedData(error: unknown): boolean {
 
 /**
  * Writes items together, or, when Postgres refuses the data of one, the others without it: an
- * item that it will never take must not hold up all behind it. Throws when Postgres is away.
+ * item that it will never take must not hold up all behind it. Throws when Postgres is away, and
+ * when it refuses every one of several: then the table is not as we think, and the items are good.
  */
 export async function writeWithoutRefused<Item>(
   items: readonly Item[],
   write: (items: readonly Item[]) => Promise<void>,
   onRefused: (item: Item, error: unknown) => void,
 ): Promise<void> {
-  if (items.length === 0) return;
+  const refused = await writeParts(items, write);
+  if (refused.length > 1 && refused.length === items.length) throw refused[0]!.error;
+  for (const { item, error } of refused) onRefused(item, error);
+}
+
+interface Refused<Item> {
+  readonly item: Item;
+  readonly error: unknown;
+}
+
+/** Writes all that Postgres takes, by halves; answers what it refused. */
+async function writeParts<Item>(
+  items: readonly Item[],
+  write: (items: readonly Item[]) => Promise<void>,
+): Promise<Refused<Item>[]> {
+  if (items.length === 0) return [];
   try {
     await write(items);
+    return [];
   } catch (error) {
     if (!isRefusedData(error)) throw error;
-    if (items.length === 1) return onRefused(items[0]!, error);
+    if (items.length === 1) return [{ item: items[0]!, error }];
     const half = Math.ceil(items.length / 2);
-    await writeWithoutRefused(items.slice(0, half), write, onRefused);
-    await writeWithoutRefused(items.slice(half), write, onRefused);
+    const first = await writeParts(items.slice(0, half), write);
+    return [...first, ...(await writeParts(items.slice(half), write))];
   }
 }

@@ -36,7 +36,9 @@ export class Drain<Item> {
   /** When to run again if nothing else does, or null when all has arrived. */
   nextAt(): number | null {
     if (!this.#pending) return null;
-    return this.#failures > 0 ? this.#retryAt : Date.now() + DELIVERY_CHECK_MS;
+    // While it runs, the time of its retry is past.
+    if (this.#busy || this.#failures === 0) return Date.now() + DELIVERY_CHECK_MS;
+    return this.#retryAt;
   }
 
   /** Delivers all in order, or as much as the receiver takes; never rejects. */

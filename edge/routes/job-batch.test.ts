@@ -103,6 +103,24 @@ describe('a batch', () => {
     expect(await openJobs()).toBe(jobsOpenMax);
   });
 
+  it('counts as many requests as it has jobs that were refused, and at least one', async () => {
+    const { world, account, submit, send } = await open('starter');
+    const nobodyHas = { type: 'text', messages: [{ role: 'user', content: 'hello' }] };
+    const { requestsPerMinute } = PLANS.starter;
+    const { parts, headers } = await submit([
+      PAINTING,
+      ...Array.from({ length: 10 }, () => nobodyHas),
+    ]);
+    expect(new Set(codesIn(parts).slice(1))).toEqual(new Set(['no_agent']));
+    expect(headers.get('ratelimit-remaining')).toBe(String(requestsPerMinute - 10));
+    const { headers: after } = await world.get('/v1/account', account.api_key);
+    expect(after.get('ratelimit-remaining')).toBe(String(requestsPerMinute - 11));
+    const full = Array.from({ length: JOBS_PER_BATCH_MAX }, () => nobodyHas);
+    for (let left = requestsPerMinute - 11; left > 0; left -= JOBS_PER_BATCH_MAX)
+      await submit(full);
+    await expectError(await send([PAINTING]), 'rate_limited');
+  });
+
   it('is durable with its holds: an eviction of every object loses nothing', async () => {
     const { world, agent, account, submit, openJobs } = await open();
     const { parts } = await submit([PAINTING, PAINTING]);

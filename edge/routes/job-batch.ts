@@ -31,8 +31,9 @@ const batchRoute = createRoute({
   description:
     'Each job is as in `POST /v1/jobs` and is accepted or refused by itself: the answer is 200, ' +
     'with a `job` or an `error` for each, in their order. It leaves only after every accepted ' +
-    'job is durable. The request counts once against the rate limit. An `Idempotency-Key` is for ' +
-    'the whole request: repeated with the same jobs at the same places, it makes no job twice.',
+    'job is durable. The request counts once against the rate limit, or once for each job that ' +
+    'its account or pool refuses, if these are more. An `Idempotency-Key` is for the whole ' +
+    'request: repeated with the same jobs at the same places, it makes no job twice.',
   security: BY_API_KEY,
   middleware: keyed,
   request: {

@@ -1,7 +1,7 @@
 /**
  * What a job's row holds beside the index in memory: what was ordered and how it ended. Read
  * from disk when asked for, with the newest kept at hand: a job that is done soon after it came
- * is written and never read. Counts the bytes of all orders on disk.
+ * is written and never read. How much all orders take on disk is the store's to count.
  */
 import { isTerminal } from '#schema/job.ts';
 import { BODIES_CACHED_BYTES_MAX } from '#schema/limits.ts';

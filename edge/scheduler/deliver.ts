@@ -1,7 +1,8 @@
 /** Carries the pool's job records to Postgres, to Accounts and to Feeds: the outbox's three ways. */
-import { DELIVERIES_MAX, DELIVERY_MS_MAX, RECORD_BATCH_BYTES_MAX } from '#schema/limits.ts';
+import { DELIVERY_MS_MAX, RECORD_BATCH_BYTES_MAX } from '#schema/limits.ts';
 import type { JobRecord } from '#schema/record.ts';
 import type { Env, Settlement } from '../env.ts';
+import { inLanes } from '../io/lane.ts';
 import { logWarn } from '../io/log.ts';
 import { recordJobs } from '../services/record-jobs.ts';
 import type { Deliver, Delivery, Receiver } from './outbox.ts';
@@ -64,17 +65,13 @@ async function inParallel<T>(
   work: (item: T) => Promise<[jobId: string, sequence: number][]>,
 ): Promise<Delivery> {
   const arrived = new Map<string, number>();
-  const left = [...items];
-  const lane = async () => {
-    for (let item = left.shift(); item !== undefined; item = left.shift()) {
-      try {
-        for (const [id, sequence] of await inTime(work(item))) arrived.set(id, sequence);
-      } catch (error) {
-        logWarn('outbox.deliver', { message: error instanceof Error ? error.message : 'unknown' });
-      }
+  await inLanes(items, async (item) => {
+    try {
+      for (const [id, sequence] of await inTime(work(item))) arrived.set(id, sequence);
+    } catch (error) {
+      logWarn('outbox.deliver', { message: error instanceof Error ? error.message : 'unknown' });
     }
-  };
-  await Promise.all(Array.from({ length: Math.min(DELIVERIES_MAX, items.length) }, lane));
+  });
   return { arrived, failed: jobIds.filter((id) => !arrived.has(id)) };
 }
 

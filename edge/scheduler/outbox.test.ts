@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   BACKOFF_MS_MAX,
   DELIVERY_CHECK_MS,
+  DELIVERY_ROUND_MS,
   DELIVERY_ROUNDS_BURST,
   RECORD_BATCH_MAX,
   SETTLEMENT_ROUND_MS,
@@ -143,7 +144,8 @@ describe('the outbox', () => {
     for (let number = 0; number < count; number++) world.add('postgres', `job${number}`, number);
     await world.outbox.pump();
     expect(world.delivered).toHaveLength(count);
-    expect(world.rests).toEqual([]);
+    // The last one may rest, as after any round, and no longer for all that came before.
+    expect(world.rests).toEqual([DELIVERY_ROUND_MS]);
   });
 
   it('names the oldest jobs that lack one receiver alone, and lets go of what another keeps', () => {
@@ -162,4 +164,25 @@ describe('the outbox', () => {
     void world.outbox.pump();
     expect(world.outbox.nextAt()).toBe(world.clock.now + DELIVERY_CHECK_MS);
   });
+
+  it.each(['the receiver', 'the job'])(
+    'is looked after no sooner while a retry for %s is under way',
+    async (failing) => {
+      let calls = 0;
+      const world = testOutbox({
+        account: (ids) => {
+          calls += 1;
+          if (calls > 1) return new Promise(() => {});
+          return failing === 'the job' ? world.arriveBut('job')(ids) : Promise.reject(new Error());
+        },
+      });
+      world.add('account', 'job', 1);
+      await world.outbox.pump();
+      world.clock.now = world.outbox.nextAt()!;
+      void world.outbox.pump();
+      expect(calls).toBe(2);
+      // The time of the retry is now: an alarm for it would ring, and be set, again and again.
+      expect(world.outbox.nextAt()).toBe(world.clock.now + DELIVERY_CHECK_MS);
+    },
+  );
 });

@@ -176,8 +176,10 @@ export class Outbox {
     const pace = PACE[receiver];
     if (!pace) return 0;
     const now = this.#hooks.now();
-    const { retryAfterMs } = gcra(line.tat, now, pace);
-    line.tat = gcra(line.tat, now + retryAfterMs, pace).tat;
+    // Full rounds follow one another at once: they leave no more than one rest to make up for.
+    const tat = Math.min(line.tat, now + pace.emissionIntervalMs * pace.burst);
+    const { retryAfterMs } = gcra(tat, now, pace);
+    line.tat = gcra(tat, now + retryAfterMs, pace).tat;
     return retryAfterMs;
   }
 

@@ -1,7 +1,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { inArray, sql } from 'drizzle-orm';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ENDED_IN_MEMORY_MAX, QUEUE_BYTES_MAX } from '#schema/limits.ts';
+import { BACKOFF_MS_MAX, ENDED_IN_MEMORY_MAX, QUEUE_BYTES_MAX } from '#schema/limits.ts';
 import { job } from '#schema/tables/index.ts';
 import { emptyState } from '../core/state.ts';
 import { parseEnv } from '../env.ts';
@@ -80,8 +80,8 @@ describe('while Postgres is away for long', () => {
     await evictDurableObject(stubOf(schedulerOf(pool)));
     const object = schedulerOf(pool);
     await eventually(async () => (await countOf(pool, 'shelf')) >= 300);
-    const { undelivered } = await object.overview();
-    expect(undelivered).toMatchObject({ account: 0, postgres: count });
+    await eventually(async () => (await object.overview()).undelivered.account === 0);
+    expect((await object.overview()).undelivered.postgres).toBe(count);
 
     // As a restart would load it: the shelf stays out of memory.
     const { shelved, loaded } = await runInDurableObject(stubOf(object), (_, { storage }) => {
@@ -116,6 +116,52 @@ describe('while Postgres is away for long', () => {
     expect((await object.overview()).undelivered).toEqual({ postgres: 0, account: 0, feed: 0 });
     // Thousands of rows go to Postgres and back.
   }, 60_000);
+});
+
+describe('an alarm', () => {
+  it('is over though a delivery that it began goes on', async () => {
+    const pool = newPool();
+    const agent = await TestAgent.start(pool);
+    const object = schedulerOf(pool);
+    await runInDurableObject(stubOf(object), async (instance, { storage }) => {
+      const own = parseEnv((instance as unknown as { env: typeof bindings }).env);
+      const writable = own as { -readonly [K in keyof Env]: Env[K] };
+      const { accounts } = own;
+      const setAlarm = storage.setAlarm.bind(storage);
+      const { promise: held, resolve: release } = Promise.withResolvers<readonly string[]>();
+      let calls = 0;
+      const settle = () => {
+        calls += 1;
+        return calls === 1 ? Promise.reject(new Error('away')) : held;
+      };
+      writable.accounts = { getByName: () => ({ settle }) } as unknown as Env['accounts'];
+      // No other alarm but the one that is rung here.
+      storage.setAlarm = () => Promise.resolve();
+      const real = Date.now;
+      try {
+        const rung = instance as unknown as { alarm(): Promise<void> } & typeof object;
+        const order = newOrder(pool, makeAccountId(0));
+        await rung.enqueue(order, ACCEPT);
+        await rung.cancel(order.id, order.accountId);
+        await eventually(async () => calls === 1);
+        // A turn later its failure is noted.
+        await scheduler.wait(0);
+        Date.now = () => real() + BACKOFF_MS_MAX;
+        let isOver = false;
+        void rung.alarm().then(() => (isOver = true));
+        await eventually(async () => isOver);
+        expect(calls).toBe(2);
+        expect((await rung.overview()).undelivered.account).toBe(1);
+        release([order.id]);
+        await eventually(async () => (await rung.overview()).undelivered.account === 0);
+      } finally {
+        Date.now = real;
+        storage.setAlarm = setAlarm;
+        writable.accounts = accounts;
+      }
+    });
+    expect((await agent.acquire()).job).toBeNull();
+  });
 });
 
 describe('a pool whose disk is full of orders', () => {

@@ -139,6 +139,25 @@ describe('a parked poll', () => {
     expect((await poll).job?.jobId).toBe(order.id);
   });
 
+  it('is found by a job that comes while it waits for the same commit', async () => {
+    const { pool, account, agent } = await world();
+    const other = await TestAgent.start(pool);
+    const order = newOrder(pool, account.id);
+    const ask = ({ sessionId }: TestAgent, waitMs: number) => {
+      return { sessionId, holding: [], resident: [], busyMs: 0, waitMs };
+    };
+    const status = await runInDurableObject(stubOf(schedulerOf(pool)), async (instance) => {
+      const object = instance as unknown as ReturnType<typeof schedulerOf>;
+      const first = object.acquire(other.credential, ask(other, 0));
+      // That commit is under way: these two gather for the next.
+      const second = object.acquire(agent.credential, ask(agent, 20_000));
+      const taken = await object.enqueue(order, ACCEPT);
+      await Promise.all([first, second]);
+      return taken.ok && taken.value.record.status;
+    });
+    expect(status).toBe('running');
+  });
+
   it('sets no alarm and no timer', async () => {
     const { pool, agent } = await world();
     await eventually(async () => (await schedulerOf(pool).overview()).undelivered.postgres === 0);

@@ -48,12 +48,13 @@ import type {
   CancelResult,
   EnqueueOptions,
   Enqueued,
+  Offered,
   Poll,
   PoolSurvey,
   SchedulerObject,
 } from '../env.ts';
 import { CommitGroup } from '../io/commit-group.ts';
-import { logInfo, logWarn } from '../io/log.ts';
+import { logError, logInfo, logWarn } from '../io/log.ts';
 import { equalHash } from '../io/token.ts';
 import type { AgentCause } from './mirror.ts';
 import { Pool } from './pool.ts';
@@ -83,12 +84,9 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     this.#store = new SchedulerStore(ctx.storage);
     this.#pool = new Pool(this.#store, (reason) => ctx.abort(reason), Date.now());
     const name = ctx.id.name ?? this.#env.pools[0]!;
-    this.#postman = new Postman(this.#env, ctx.storage, {
-      name,
-      pool: this.#pool,
-      store: this.#store,
-    });
-    this.#commits = new CommitGroup(ctx.storage, {
+    const sender = { name, pool: this.#pool, store: this.#store };
+    this.#postman = new Postman(this.#env, ctx.storage, sender);
+    this.#commits = new CommitGroup(ctx, {
       afterEach: () => this.#afterwards(),
       gatherMs: () => (waitingTotal(this.#pool.state) > 0 ? COMMIT_GATHER_MS : 0),
     });
@@ -102,8 +100,18 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     return this.#commits.run(() => this.#enqueue(order, options));
   }
 
-  async enqueueAll(orders: readonly JobOrder[], options: EnqueueOptions): Promise<Enqueued[]> {
-    return this.#commits.run(() => orders.map((order) => this.#enqueue(order, options)));
+  async enqueueAll(orders: readonly JobOrder[], options: EnqueueOptions): Promise<Offered[]> {
+    return this.#commits.run(() => orders.map((order) => this.#tryEnqueue(order, options)));
+  }
+
+  /** Leaves an order unanswered that throws, as one that comes too late does. */
+  #tryEnqueue(order: JobOrder, options: EnqueueOptions): Offered {
+    try {
+      return this.#enqueue(order, options);
+    } catch (error) {
+      logError('job.enqueue', error, { job_id: order.id });
+      return null;
+    }
   }
 
   /** Takes one job in the commit that is being made, and gives it to a parked agent at once. */
@@ -226,15 +234,16 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
   ): Promise<Result<Poll<AcquireAnswer>, AgentRefusal>> {
     if (!this.#verify(agent)) return fail({ reason: 'unauthorized' });
     const caller = { agentId: agent.agentId, sessionId: body.sessionId };
-    const { now, answer } = await this.#commits.run(() => {
+    return this.#commits.run((): Result<Poll<AcquireAnswer>, AgentRefusal> => {
       const now = Date.now();
       this.#pool.run({ kind: 'tick' }, now);
-      return { now, answer: this.#pool.acquire(caller, body, now) };
+      const answer = this.#pool.acquire(caller, body, now);
+      if (!answer.ok) return fail(answer.error);
+      const { job, drain } = answer.value;
+      if (job || drain || body.waitMs === 0) return ok({ answer: answer.value });
+      // Parked within the commit: a job that comes with the next call must find the poll.
+      return ok({ parked: this.#polls.park(agent.agentId, body, { now, waitMs: body.waitMs }) });
     });
-    if (!answer.ok) return fail(answer.error);
-    const { job, drain } = answer.value;
-    if (job || drain || body.waitMs === 0) return ok({ answer: answer.value });
-    return ok({ parked: this.#polls.park(agent.agentId, body, { now, waitMs: body.waitMs }) });
   }
 
   async renew(
@@ -308,7 +317,7 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
   override async alarm(): Promise<void> {
     this.#alarmAt = null;
     this.#pool.run({ kind: 'tick' }, Date.now());
-    await this.#deliver();
+    // Deliveries go on by themselves: one alarm that waited for them would hold up all others.
     this.#afterwards();
   }
 

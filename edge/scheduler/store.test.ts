@@ -46,7 +46,7 @@ describe('several offers in one call', () => {
     const { object, agent, order } = await world();
     const orders = [order(), order({ spec: { ...order().spec, model: 'other' } }), order()];
     const answers = await object.enqueueAll(orders, OFFER);
-    expect(answers.map((answer) => (answer.ok ? 'taken' : answer.error.reason))).toEqual([
+    expect(answers.map((answer) => answer && (answer.ok ? 'taken' : answer.error.reason))).toEqual([
       'taken',
       'no_agent',
       'taken',
@@ -55,6 +55,17 @@ describe('several offers in one call', () => {
     await object.enqueueAll([orders[0]!, orders[2]!], OUR_WORD);
     expect((await object.overview()).waiting.pro).toBe(2);
     expect((await agent.acquire()).job?.jobId).toBe(orders[0]!.id);
+  });
+});
+
+describe('an offer that comes too late', () => {
+  it('is left unanswered, and its neighbours are taken', async () => {
+    const { object, order } = await world();
+    const late = order({ createdAt: Date.now() - OFFER_MS_MAX - 1 });
+    const orders = [order(), late, order()];
+    const answers = await object.enqueueAll(orders, OFFER);
+    expect(answers.map((answer) => answer && answer.ok)).toEqual([true, null, true]);
+    expect(await object.known(orders.map(({ id }) => id))).toEqual([orders[0]!.id, orders[2]!.id]);
   });
 });
 

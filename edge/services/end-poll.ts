@@ -1,4 +1,4 @@
-/** Waits for a parked poll by a timer of the Worker: a Durable Object sets none. */
+/** Waits for a parked poll by a timer of the Worker: the object that parked it sets none. */
 import { POLL_MARGIN_MS } from '#schema/limits.ts';
 import type { Poll } from '../env.ts';
 

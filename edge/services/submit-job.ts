@@ -14,6 +14,7 @@ import type {
   SubmitInput,
   Submitted,
 } from '../env.ts';
+import { inLanes } from '../io/lane.ts';
 import { findJob } from './find-job.ts';
 import type { FindRefusal } from './find-job.ts';
 import { prepareJob } from './prepare-job.ts';
@@ -77,12 +78,11 @@ export async function submitJobs(
   );
   if (!answer.ok) return answer;
   const { principal } = answer.value;
-  const found = inputs.map(async ({ place }, index) => {
-    const submitted = answer.value.jobs[index]!;
-    const job = submitted.ok ? await findSubmitted(env, submitted.value, accountId) : submitted;
-    jobs.set(place, job);
-  });
-  await Promise.all(found);
+  // A job that is replayed may be in the history alone: each is a connection to Postgres.
+  const found = await inLanes(answer.value.jobs, async (submitted) =>
+    submitted.ok ? findSubmitted(env, submitted.value, accountId) : submitted,
+  );
+  for (const [index, { place }] of inputs.entries()) jobs.set(place, found[index]!);
   return ok({ principal, jobs });
 }
 
