@@ -109,7 +109,10 @@ export class TestAgent {
     return schedulerOf(this.pool).register(this.credential, {
       sessionId: this.sessionId,
       version: '1',
-      capabilities: { gpu: null, engines: [{ engine: 'test', version: '1', models: [...models], batchMax: 1 }] },
+      capabilities: {
+        gpu: null,
+        engines: [{ engine: 'test', version: '1', models: [...models], batchMax: 1 }],
+      },
       holding: this.holding,
     });
   }
