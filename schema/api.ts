@@ -280,7 +280,12 @@ export const QueueOverview = z
   .object({
     waiting: z.record(Tier, z.int()),
     running: z.int(),
-    undelivered: z.object({ postgres: z.int(), account: z.int(), feed: z.int() }),
+    undelivered: z.object({
+      postgres: z.int(),
+      account: z.int(),
+      feed: z.int(),
+      courier: z.int(),
+    }),
   })
   .meta({ id: 'QueueOverview' });
 export type QueueOverview = z.infer<typeof QueueOverview>;

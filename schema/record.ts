@@ -5,10 +5,32 @@
  */
 import type { Artifact } from './artifact.ts';
 import type { Progress } from './api.ts';
+import type { ChatAddress } from './chat.ts';
 import type { ErrorCode } from './error.ts';
 import type { JobSpec, JobStatus } from './job.ts';
 import type { Tier } from './plan.ts';
 import type { Timings, Usage } from './usage.ts';
+
+/** Who is to be told how a job goes, beside those who ask. */
+export type Notice = WebhookNotice | ChatNotice;
+
+/** An HTTPS endpoint, told of the job's end. */
+export interface WebhookNotice {
+  readonly kind: 'webhook';
+  /** Name of the courier object: the endpoint's id, or `job:<account id>` for a URL of one job. */
+  readonly courier: string;
+  /** Only for a URL of one job; a registered endpoint's are the courier's own. */
+  readonly url: string | null;
+  readonly secret: string | null;
+}
+
+/** A chat, told of every change of the job and of its progress. */
+export interface ChatNotice {
+  readonly kind: 'chat';
+  /** The bot's id, which names the courier object. */
+  readonly courier: string;
+  readonly chat: ChatAddress;
+}
 
 /** What is known of a job from its admission on, and never changes. */
 export interface JobOrder {
@@ -25,6 +47,7 @@ export interface JobOrder {
   readonly createdAt: number;
   /** Epoch ms by which it must start, or null. */
   readonly deadlineAt: number | null;
+  readonly notices: readonly Notice[];
 }
 
 /** Why a job failed, in words for its user. */

@@ -2,7 +2,7 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'c
 import { describe, expect, it } from 'vitest';
 import { DAY_MS, DELIVERY_CHECK_MS, RECONCILE_MS } from '#schema/limits.ts';
 import { PLANS } from '#schema/plan.ts';
-import type { AccountObject } from '../env.ts';
+import type { AccountObject } from '../rpc/account.ts';
 import {
   SPEC,
   TestAgent,
@@ -22,9 +22,9 @@ async function world(plan: 'starter' | 'pro' = 'pro') {
   const account = await makeAccount(plan);
   const agent = await TestAgent.start(pool);
   const submit = (more: Parameters<typeof submitInput>[1] = {}) =>
-    account.object.submit(account.secretHash, submitInput(pool, more));
+    account.object.submit(account.caller, submitInput(pool, more));
   const state = async () => {
-    const answer = await account.object.state(account.secretHash);
+    const answer = await account.object.state(account.caller);
     if (!answer.ok) throw new Error(answer.error.reason);
     return answer.value.account;
   };
@@ -48,12 +48,14 @@ async function later(
   });
 }
 
+const STRANGER = { kind: 'key', secretHash: '0'.repeat(64) } as const;
+
 describe('a key', () => {
   it('opens its account and no other secret does', async () => {
     const { account } = await world();
-    const answer = await account.object.authenticate(account.secretHash);
+    const answer = await account.object.authenticate(account.caller, 'jobs:read');
     expect(answer).toMatchObject({ ok: true, value: { accountId: account.id, plan: 'pro' } });
-    expect(await account.object.authenticate('0'.repeat(64))).toEqual({
+    expect(await account.object.authenticate(STRANGER, 'jobs:read')).toEqual({
       ok: false,
       error: { reason: 'unauthorized' },
     });
@@ -61,7 +63,7 @@ describe('a key', () => {
 
   it('is refused for an account that was never made, which writes nothing', async () => {
     const object = bindings.ACCOUNT.getByName('acc_never');
-    const answer = await object.authenticate('0'.repeat(64));
+    const answer = await object.authenticate(STRANGER, 'jobs:read');
     expect(answer).toEqual({ ok: false, error: { reason: 'unauthorized' } });
     const tables = await runInDurableObject(stubOfAccount('acc_never'), (_, state) =>
       state.storage.sql.exec("SELECT name FROM sqlite_master WHERE type = 'table'").toArray(),
@@ -73,14 +75,14 @@ describe('a key', () => {
     const { account } = await world();
     expect(await account.object.revokeKey(account.apiKeyId, 'req_revoke')).toBe(true);
     const refusal = { ok: false, error: { reason: 'unauthorized' } };
-    expect(await account.object.authenticate(account.secretHash)).toEqual(refusal);
+    expect(await account.object.authenticate(account.caller, 'jobs:read')).toEqual(refusal);
     await evictDurableObject(stubOfAccount(account.id));
-    expect(await account.object.authenticate(account.secretHash)).toEqual(refusal);
+    expect(await account.object.authenticate(account.caller, 'jobs:read')).toEqual(refusal);
   });
 
   it('of a Free account does not open the API', async () => {
     const account = await makeAccount('free');
-    expect(await account.object.authenticate(account.secretHash)).toMatchObject({
+    expect(await account.object.authenticate(account.caller, 'jobs:read')).toMatchObject({
       ok: false,
       error: { reason: 'plan_required', needed: 'starter' },
     });
@@ -96,9 +98,9 @@ describe('a key', () => {
       const object = instance as unknown as typeof account.object;
       try {
         for (let count = 0; count < burst; count++) {
-          expect((await object.authenticate(account.secretHash)).ok).toBe(true);
+          expect((await object.authenticate(account.caller, 'jobs:read')).ok).toBe(true);
         }
-        expect(await object.authenticate(account.secretHash)).toMatchObject({
+        expect(await object.authenticate(account.caller, 'jobs:read')).toMatchObject({
           error: { reason: 'rate_limited', retryAfterMs: 500 },
         });
       } finally {
@@ -149,7 +151,7 @@ describe('a submit', () => {
     await later(account.id, DAY_MS + 1000, async (object) => {
       await agent.register();
       const input = submitInput(pool, { idempotencyKey: 'old', bodyHash: 'other' });
-      const answer = await object.submit(account.secretHash, input);
+      const answer = await object.submit(account.caller, input);
       expect(answer).toMatchObject({ ok: true, value: { replayed: false } });
     });
   });
@@ -172,7 +174,7 @@ describe('a submit', () => {
     });
     expect(before.renewsAt % DAY_MS).toBe(0);
     expect(await state()).toEqual(before);
-    const quote = await account.object.quote(account.secretHash, submitInput(pool, { spec }));
+    const quote = await account.object.quote(account.caller, submitInput(pool, { spec }));
     expect(quote).toMatchObject({ ok: true, value: { refusal: { reason: 'tokens_exhausted' } } });
   });
 
@@ -188,12 +190,12 @@ describe('a submit', () => {
     const account = await makeAccount();
     const pool = newPool();
     const input = submitInput(pool, { idempotencyKey: 'k' });
-    const refused = await account.object.submit(account.secretHash, input);
+    const refused = await account.object.submit(account.caller, input);
     expect(refused).toMatchObject({ ok: false, error: { reason: 'no_agent' } });
-    const state = await account.object.state(account.secretHash);
+    const state = await account.object.state(account.caller);
     expect(state).toMatchObject({ value: { account: { heldMillitokens: 0, jobsOpen: 0 } } });
     await TestAgent.start(pool);
-    const again = await account.object.submit(account.secretHash, {
+    const again = await account.object.submit(account.caller, {
       ...submitInput(pool),
       idempotencyKey: 'k',
       bodyHash: 'other',

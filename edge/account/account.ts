@@ -12,16 +12,18 @@ import { DELIVERY_CHECK_MS, RECONCILE_MS } from '#schema/limits.ts';
 import { PLANS } from '#schema/plan.ts';
 import type { PlanId } from '#schema/plan.ts';
 import type { JobOrder, JobRecord } from '#schema/record.ts';
+import type { Scope } from '#schema/scope.ts';
 import { endHold, placeHold, renewalAfter, rollTo, utcDay } from '../core/credit.ts';
 import { fail, ok } from '../core/result.ts';
 import type { Result } from '../core/result.ts';
 import { parseEnv } from '../env.ts';
+import type { Bindings } from '../env.ts';
 import type {
   AccessRefusal,
   AccountObject,
   AccountState,
   AdmissionRefusal,
-  Bindings,
+  Caller,
   CancelResult,
   Principal,
   Quote,
@@ -29,7 +31,7 @@ import type {
   SubmitInput,
   Submitted,
   SubmittedAll,
-} from '../env.ts';
+} from '../rpc/account.ts';
 import { CommitGroup } from '../io/commit-group.ts';
 import { MirrorQueue } from '../io/mirror-queue.ts';
 import { mirrorAccount } from '../services/mirror-account.ts';
@@ -126,15 +128,15 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
     return true;
   }
 
-  async authenticate(secretHash: string): Promise<Result<Principal, AccessRefusal>> {
-    return this.#admit(secretHash, Date.now());
+  async authenticate(caller: Caller, _scope: Scope): Promise<Result<Principal, AccessRefusal>> {
+    return this.#admit(caller, Date.now());
   }
 
   async state(
-    secretHash: string,
+    caller: Caller,
   ): Promise<Result<{ principal: Principal; account: AccountState }, AccessRefusal>> {
     const now = Date.now();
-    const principal = this.#admit(secretHash, now);
+    const principal = this.#admit(caller, now);
     if (!principal.ok) return principal;
     const { account, jobsOpen } = this.#loaded!;
     const credit = rollTo(account.credit, utcDay(now));
@@ -153,22 +155,19 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
     });
   }
 
-  async submit(
-    secretHash: string,
-    input: SubmitInput,
-  ): Promise<Result<Submitted, AdmissionRefusal>> {
-    const answer = await this.submitAll(secretHash, [input]);
+  async submit(caller: Caller, input: SubmitInput): Promise<Result<Submitted, AdmissionRefusal>> {
+    const answer = await this.submitAll(caller, [input]);
     return answer.ok ? answer.value.jobs[0]! : answer;
   }
 
   async submitAll(
-    secretHash: string,
+    caller: Caller,
     inputs: readonly SubmitInput[],
   ): Promise<Result<SubmittedAll, AccessRefusal>> {
     return this.#commits
       .run(() => {
         const now = Date.now();
-        const admitted = this.#admit(secretHash, now);
+        const admitted = this.#admit(caller, now);
         if (!admitted.ok) return admitted;
         const principal = admitted.value;
         const admissions = inputs.map((input) => this.#admitJob(principal, input, now));
@@ -247,9 +246,9 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
     }
   }
 
-  async quote(secretHash: string, input: SubmitInput): Promise<Result<Quote, AccessRefusal>> {
+  async quote(caller: Caller, input: SubmitInput): Promise<Result<Quote, AccessRefusal>> {
     const now = Date.now();
-    const admitted = this.#admit(secretHash, now);
+    const admitted = this.#admit(caller, now);
     if (!admitted.ok) return admitted;
     const principal = admitted.value;
     const loaded = this.#loaded!;
@@ -320,20 +319,22 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
   }
 
   /** Verifies a key and counts one request. */
-  #admit(secretHash: string, now: number): Result<Principal, AccessRefusal> {
+  #admit(caller: Caller, now: number): Result<Principal, AccessRefusal> {
     const loaded = this.#loaded;
-    const key = loaded && findKey(loaded.keys.values(), secretHash);
-    if (!loaded || !key) return fail({ reason: 'unauthorized' });
+    const key =
+      loaded && caller.kind === 'key' ? findKey(loaded.keys.values(), caller.secretHash) : null;
+    if (!loaded || (caller.kind === 'key' && !key)) return fail({ reason: 'unauthorized' });
     const { account } = loaded;
     if (account.blocked) return fail({ reason: 'account_blocked' });
     const plan = PLANS[account.plan];
-    if (!plan.api) return fail({ reason: 'plan_required', needed: 'starter', what: 'the API' });
+    if (key && !plan.api)
+      return fail({ reason: 'plan_required', needed: 'starter', what: 'the API' });
     const counted = countRequest(account.plan, account.tat, now);
     if (!counted.ok) return counted;
     const { tat, rate } = counted.value;
     // Written with the next hold; a restart forgives the requests since then.
     loaded.account = { ...account, tat };
-    return ok({ accountId: account.id, apiKeyId: key.id, plan: account.plan, rate });
+    return ok({ accountId: account.id, apiKeyId: key?.id ?? null, plan: account.plan, rate });
   }
 
   /** Makes the job CREATED: it and its hold are written in one commit. */

@@ -12,7 +12,8 @@ import {
   RECORD_BATCH_BYTES_MAX,
 } from '#schema/limits.ts';
 import { backoffMs } from '../core/retry.ts';
-import type { Env, Offered } from '../env.ts';
+import type { Env } from '../env.ts';
+import type { Offered } from '../rpc/scheduler.ts';
 import { logWarn } from '../io/log.ts';
 import type { AccountStore, OpenJob } from './store.ts';
 

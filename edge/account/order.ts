@@ -5,7 +5,7 @@ import type { JobOrder, LiveJob } from '#schema/record.ts';
 import { refuseByPlan } from '../core/admission.ts';
 import { available, placeHold, renewalAfter, rollTo, utcDay } from '../core/credit.ts';
 import type { Credit } from '../core/credit.ts';
-import type { AdmissionRefusal, Principal, SubmitInput } from '../env.ts';
+import type { AdmissionRefusal, Principal, SubmitInput } from '../rpc/account.ts';
 import { equalHash } from '../io/token.ts';
 import type { AccountRow, ApiKeyRow } from './store.ts';
 
@@ -58,6 +58,7 @@ export function makeOrder(
     day: rollTo(credit, utcDay(now)).day,
     createdAt: now,
     deadlineAt: input.deadlineS === null ? null : now + input.deadlineS * 1000,
+    notices: input.notices,
   };
 }
 

@@ -7,7 +7,7 @@ import type { PlanId } from '#schema/plan.ts';
 import { gcra, perMinute } from '../core/gcra.ts';
 import type { Result } from '../core/result.ts';
 import { fail, ok } from '../core/result.ts';
-import type { AccessRefusal, RateState } from '../env.ts';
+import type { AccessRefusal, RateState } from '../rpc/account.ts';
 
 /** The number to keep, and how the rate stands with it. */
 export interface Counted {

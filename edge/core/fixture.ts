@@ -35,6 +35,7 @@ export function order(number: number, more: Partial<JobOrder> = {}): JobOrder {
     day: '2027-01-15',
     createdAt: START,
     deadlineAt: null,
+    notices: [],
     ...more,
   };
 }

@@ -18,7 +18,8 @@ import {
 } from '#schema/limits.ts';
 import type { JobRecord } from '#schema/record.ts';
 import { parseEnv } from '../env.ts';
-import type { Bindings, FeedObject, Subscription } from '../env.ts';
+import type { Bindings } from '../env.ts';
+import type { FeedObject, Subscription } from '../rpc/feed.ts';
 import { viewJob } from '../services/view-job.ts';
 import { FeedStore, stateId } from './store.ts';
 

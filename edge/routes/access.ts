@@ -2,7 +2,9 @@
 import { createMiddleware } from 'hono/factory';
 import type { Hook } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import type { AppEnv, Env, Principal } from '../env.ts';
+import type { Scope } from '#schema/scope.ts';
+import type { AppEnv, Env } from '../env.ts';
+import type { Principal } from '../rpc/account.ts';
 import { authenticate, isAdmin, readAgentToken, readApiKey } from '../services/authenticate.ts';
 import type { AgentCaller, Credential } from '../services/authenticate.ts';
 import { toAccessWire } from './error.ts';
@@ -28,16 +30,17 @@ export const keyed = createMiddleware<KeyedEnv>(async (c, next) => {
   await next();
 });
 
-/** A valid API key: verified, and the request counted. */
-export const authenticated = createMiddleware<PrincipalEnv>(async (c, next) => {
-  const credential = await readApiKey(c.req.header('authorization'));
-  if (!credential) refuse({ code: 'unauthorized' });
-  c.set('credential', credential);
-  const principal = await verify(c.get('env'), credential);
-  c.set('principal', principal);
-  showRate(c, principal);
-  await next();
-});
+/** A valid API key with this scope: verified, and the request counted. */
+export const authenticated = (scope: Scope) =>
+  createMiddleware<PrincipalEnv>(async (c, next) => {
+    const credential = await readApiKey(c.req.header('authorization'));
+    if (!credential) refuse({ code: 'unauthorized' });
+    c.set('credential', credential);
+    const principal = await verify(c.get('env'), credential, scope);
+    c.set('principal', principal);
+    showRate(c, principal);
+    await next();
+  });
 
 /** A well-formed agent token of a pool of ours; the Scheduler verifies it. */
 export const fromAgent = createMiddleware<AgentEnv>(async (c, next) => {
@@ -66,13 +69,13 @@ export function showRate(c: Context, { rate }: Principal): void {
 export const onInvalid: Hook<unknown, AppEnv, string, Promise<void>> = async (result, c) => {
   if (result.success) return;
   const { credential, principal } = c.var as Partial<KeyedEnv['Variables']>;
-  if (credential && !principal) showRate(c, await verify(c.get('env'), credential));
+  if (credential && !principal) showRate(c, await verify(c.get('env'), credential, 'jobs:write'));
   if (result.target === 'param') refuse({ code: 'not_found' });
   refuse(toInvalidWire(result.error, (result as { data?: unknown }).data));
 };
 
-async function verify(env: Env, credential: Credential): Promise<Principal> {
-  const access = await authenticate(env, credential);
+async function verify(env: Env, credential: Credential, scope: Scope): Promise<Principal> {
+  const access = await authenticate(env, credential, scope);
   if (!access.ok) refuse(toAccessWire(access.error));
   return access.value;
 }

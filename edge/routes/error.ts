@@ -2,7 +2,8 @@
 import { CONTENT_TYPES } from '#schema/artifact.ts';
 import { ERRORS } from '#schema/error.ts';
 import { toTokens } from '#schema/price.ts';
-import type { AccessRefusal, AdmissionRefusal, AgentRefusal } from '../env.ts';
+import type { AccessRefusal, AdmissionRefusal } from '../rpc/account.ts';
+import type { AgentRefusal } from '../rpc/scheduler.ts';
 import type { ForeignArtifact } from '../services/end-attempt.ts';
 import type { FindRefusal } from '../services/find-job.ts';
 import type { FollowRefusal } from '../services/follow-job.ts';

@@ -20,7 +20,7 @@ const eventsRoute = createRoute({
     'nothing comes twice. A `text` at offset 0 begins the answer anew. A `state` without an id ' +
     'tells a new place in the queue. The stream ends with the job.',
   security: BY_API_KEY,
-  middleware: authenticated,
+  middleware: authenticated('jobs:read'),
   request: {
     params: JobPath,
     headers: z.object({

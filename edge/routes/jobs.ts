@@ -6,7 +6,8 @@ import { JobId } from '#schema/id.ts';
 import { isTerminal, JobRequest } from '#schema/job.ts';
 import { PREFER_WAIT_S_MAX } from '#schema/limits.ts';
 import { toTokens } from '#schema/price.ts';
-import type { AppEnv, Quote, SubmitInput } from '../env.ts';
+import type { AppEnv } from '../env.ts';
+import type { Quote, SubmitInput } from '../rpc/account.ts';
 import { cancelJob } from '../services/cancel-job.ts';
 import { findJob, toLive } from '../services/find-job.ts';
 import { listJobs } from '../services/list-jobs.ts';
@@ -85,7 +86,7 @@ const showRoute = createRoute({
   summary: 'Show a job',
   description: 'The truth about a job, live or ended. URLs of results are signed anew each time.',
   security: BY_API_KEY,
-  middleware: authenticated,
+  middleware: authenticated('jobs:read'),
   request: { params: JobPath },
   responses: {
     200: { description: 'The job.', content: json(JobView) },
@@ -100,7 +101,7 @@ const listRoute = createRoute({
   summary: 'List your jobs, newest first',
   description: 'From the history, which may be a second behind a live job.',
   security: BY_API_KEY,
-  middleware: authenticated,
+  middleware: authenticated('jobs:read'),
   request: { query: JobQuery },
   responses: {
     200: { description: 'A page of jobs.', content: json(JobList) },
@@ -115,7 +116,7 @@ const cancelRoute = createRoute({
   summary: 'Cancel a job',
   description: 'A waiting job is cancelled at once; a running one is stopped on its GPU.',
   security: BY_API_KEY,
-  middleware: authenticated,
+  middleware: authenticated('jobs:write'),
   request: { params: JobPath },
   responses: {
     200: { description: 'What became of it.', content: json(CancelView) },

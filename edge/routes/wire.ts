@@ -5,7 +5,7 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { ERRORS } from '#schema/error.ts';
 import type { ErrorBody, ErrorCode } from '#schema/error.ts';
-import type { RateState } from '../env.ts';
+import type { RateState } from '../rpc/account.ts';
 
 export interface Wire {
   readonly code: ErrorCode;

@@ -1,7 +1,9 @@
-/** Carries the pool's job records to Postgres, to Accounts and to Feeds: the outbox's three ways. */
+/** Carries the pool's job records to Postgres, Accounts, Feeds and couriers: the outbox's ways. */
+import { isTerminal } from '#schema/job.ts';
 import { DELIVERY_MS_MAX, RECORD_BATCH_BYTES_MAX } from '#schema/limits.ts';
-import type { JobRecord } from '#schema/record.ts';
-import type { Env, Settlement } from '../env.ts';
+import type { JobRecord, Notice } from '#schema/record.ts';
+import type { Env } from '../env.ts';
+import type { Settlement } from '../rpc/account.ts';
 import { inLanes } from '../io/lane.ts';
 import { logWarn } from '../io/log.ts';
 import { recordJobs } from '../services/record-jobs.ts';
@@ -55,7 +57,25 @@ export function deliveries(env: Env, sources: Sources): Record<Receiver, Deliver
         if (found) await env.feeds.getByName(id).publish(found.record);
         return [[id, found?.record.sequence ?? Infinity]];
       }),
+    courier: (jobIds) => {
+      const found = jobIds.map((id) => [id, sources.record(id)?.record ?? null] as const);
+      return inParallel(jobIds, [...found], async ([id, record]) => {
+        await Promise.all((record?.notices ?? []).map((notice) => tell(env, notice, record!)));
+        return [[id, record?.sequence ?? Infinity]];
+      });
+    },
   };
+}
+
+async function tell(env: Env, notice: Notice, record: JobRecord): Promise<void> {
+  switch (notice.kind) {
+    case 'chat':
+      return env.botCouriers.getByName(notice.courier).publish([record]);
+    case 'webhook':
+      // An endpoint is told of ends alone.
+      if (!isTerminal(record.status)) return;
+      return env.webhookCouriers.getByName(notice.courier).publish([record]);
+  }
 }
 
 /** Runs `work` for each item, a few at a time; jobs that it does not answer for have failed. */

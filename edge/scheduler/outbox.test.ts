@@ -18,7 +18,7 @@ function testOutbox(deliver: Partial<Record<Receiver, Deliver>>) {
   const rests: number[] = [];
   const refuse: Deliver = () => Promise.reject(new Error('away'));
   const outbox = new Outbox({
-    deliver: { postgres: refuse, account: refuse, feed: refuse, ...deliver },
+    deliver: { postgres: refuse, account: refuse, feed: refuse, courier: refuse, ...deliver },
     sequenceOf: (jobId) => sequences.get(jobId) ?? null,
     onDelivered: (receiver, ids) => delivered.push(...ids.map((id) => `${receiver}:${id}`)),
     onFailure: () => {},

@@ -1,6 +1,6 @@
 /**
  * What others must still be told of the pool's jobs: Postgres of every change, the job's Account
- * of its end, its Feed of every change while someone watches.
+ * of its end, its Feed of every change while someone watches, the couriers of those who asked.
  * Holds ids, not messages: what is delivered is the job as it stands then, so a slow receiver
  * gets one newer record instead of many. At least once; receivers are idempotent on the
  * record's sequence. One delivery at a time to each kind of receiver. When the whole kind is
@@ -18,7 +18,7 @@ import {
 import { gcra } from '../core/gcra.ts';
 import { backoffMs } from '../core/retry.ts';
 
-const RECEIVERS = ['postgres', 'account', 'feed'] as const;
+const RECEIVERS = ['postgres', 'account', 'feed', 'courier'] as const;
 /** Who is told of jobs. */
 export type Receiver = (typeof RECEIVERS)[number];
 
@@ -55,6 +55,7 @@ const PACE: Readonly<Record<Receiver, Parameters<typeof gcra>[2] | null>> = {
   postgres: { emissionIntervalMs: DELIVERY_ROUND_MS, burst: DELIVERY_ROUNDS_BURST },
   account: { emissionIntervalMs: SETTLEMENT_ROUND_MS, burst: DELIVERY_ROUNDS_BURST },
   feed: null,
+  courier: null,
 };
 
 interface Hooks {
@@ -76,6 +77,7 @@ export class Outbox {
     postgres: newLine(),
     account: newLine(),
     feed: newLine(),
+    courier: newLine(),
   };
 
   constructor(hooks: Hooks) {

@@ -29,7 +29,7 @@ import { waitingTotal } from '../core/state.ts';
 import type { Change, LiveEntry, QueueState } from '../core/state.ts';
 import { describeWait, placeOf, refuse } from '../core/wait.ts';
 import type { EnqueueRefusal } from '../core/wait.ts';
-import type { EnqueueOptions } from '../env.ts';
+import type { EnqueueOptions, Renewal } from '../rpc/scheduler.ts';
 import { logError, logInfo } from '../io/log.ts';
 import type { EndedJob } from './deliver.ts';
 import type { Outbox } from './outbox.ts';
@@ -165,9 +165,12 @@ export class Pool {
     if (jobId === null) return;
     assert(this.#outbox, 'the outbox is attached before the first change');
     this.#outbox.add('postgres', jobId, changed);
-    if (this.#store.isWatched(jobId)) this.#outbox.add('feed', jobId, changed);
+    const isEnd = change.kind === 'job_ended';
+    for (const receiver of this.#store.audience.receivers(jobId, isEnd)) {
+      this.#outbox.add(receiver, jobId, changed);
+    }
     if (change.kind !== 'cancel_requested') this.#progress.delete(jobId);
-    if (change.kind !== 'job_ended') return;
+    if (!isEnd) return;
     this.#outbox.add('account', jobId, changed);
     this.#logEnd(change);
   }
@@ -303,6 +306,22 @@ export class Pool {
   /** Of these held leases, those that a heartbeat at `now` extends; see `mayExtend`. */
   extended(held: readonly LeaseRef[], now: number): LeaseRef[] {
     return held.filter(({ jobId }) => mayExtend(this.state.jobs.get(jobId)!, now));
+  }
+
+  /** Who follows the progress of these jobs. */
+  audienceOf(held: readonly LeaseRef[]): Pick<Renewal, 'watched' | 'chats'> {
+    const { audience } = this.#store;
+    const ids = held.map(({ jobId }) => jobId);
+    const chats = ids.filter((jobId) => audience.isInChat(jobId));
+    return {
+      watched: ids.filter((jobId) => audience.isWatched(jobId)),
+      chats: chats.flatMap((jobId) =>
+        this.#store
+          .order(this.state.jobs.get(jobId)!)
+          .notices.filter(({ kind }) => kind === 'chat')
+          .map(({ courier }) => ({ jobId, courier })),
+      ),
+    };
   }
 
   /** How each lease that an agent names really stands. */

@@ -10,6 +10,7 @@ import { openDb } from '../io/db.ts';
 import { makeAccountId } from '../io/id.ts';
 import { bindings, eventually, newOrder, newPool, schedulerOf, stubOf } from '../test/world.ts';
 import { TestAgent } from '../test/world.ts';
+import { Audience } from './audience.ts';
 import { Pool } from './pool.ts';
 import { SchedulerStore } from './store.ts';
 
@@ -113,7 +114,12 @@ describe('while Postgres is away for long', () => {
         .where(inArray(job.id, ids)),
     );
     expect(row).toEqual({ count });
-    expect((await object.overview()).undelivered).toEqual({ postgres: 0, account: 0, feed: 0 });
+    expect((await object.overview()).undelivered).toEqual({
+      postgres: 0,
+      account: 0,
+      feed: 0,
+      courier: 0,
+    });
     // Thousands of rows go to Postgres and back.
   }, 60_000);
 });
@@ -174,7 +180,7 @@ describe('a pool whose disk is full of orders', () => {
       load: () => ({ state, undelivered: [] }),
       apply: (_: unknown, changes: readonly { kind: string }[]) =>
         changes.map(({ kind }, index) => (taken.push(kind), index)),
-      isWatched: () => false,
+      audience: new Audience(),
     };
     const pool = new Pool(store as unknown as SchedulerStore, () => {}, 0);
     pool.attach({ add: () => {} } as unknown as Parameters<Pool['attach']>[0]);

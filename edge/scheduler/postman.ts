@@ -73,6 +73,7 @@ export class Postman {
       postgres: this.#outbox.size('postgres') + this.#from.store.shelf.size,
       account: this.#outbox.size('account'),
       feed: this.#outbox.size('feed'),
+      courier: this.#outbox.size('courier'),
     };
   }
 

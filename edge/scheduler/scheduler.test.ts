@@ -400,7 +400,7 @@ describe('an agent', () => {
 describe('the outbox', () => {
   it('still delivers what was due when the object was evicted', async () => {
     const { pool, agent, account } = await world();
-    const submitted = await account.object.submit(account.secretHash, submitInput(pool));
+    const submitted = await account.object.submit(account.caller, submitInput(pool));
     expect(submitted.ok).toBe(true);
     const { job } = await agent.acquire();
     await agent.complete({ jobId: job!.jobId, fencingToken: job!.fencingToken });
@@ -409,7 +409,7 @@ describe('the outbox', () => {
       const { undelivered } = await schedulerOf(pool).overview();
       return undelivered.account === 0 && undelivered.postgres === 0;
     });
-    const state = await account.object.state(account.secretHash);
+    const state = await account.object.state(account.caller);
     expect(state).toMatchObject({ value: { account: { jobsOpen: 0, spentMillitokens: 250 } } });
   });
 });

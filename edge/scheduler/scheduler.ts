@@ -19,7 +19,6 @@ import type {
   LeaveBody,
   RegisterAnswer,
   RegisterBody,
-  RenewAnswer,
   RenewBody,
   ReturnBody,
 } from '#schema/agent-protocol.ts';
@@ -41,18 +40,19 @@ import type { Result } from '../core/result.ts';
 import { waitingTotal } from '../core/state.ts';
 import type { EnqueueRefusal } from '../core/wait.ts';
 import { parseEnv } from '../env.ts';
+import type { Bindings } from '../env.ts';
+import type { CancelResult } from '../rpc/account.ts';
 import type {
   AgentCredential,
   AgentRefusal,
-  Bindings,
-  CancelResult,
   EnqueueOptions,
   Enqueued,
   Offered,
   Poll,
   PoolSurvey,
+  Renewal,
   SchedulerObject,
-} from '../env.ts';
+} from '../rpc/scheduler.ts';
 import { CommitGroup } from '../io/commit-group.ts';
 import { logError, logInfo, logWarn } from '../io/log.ts';
 import { equalHash } from '../io/token.ts';
@@ -246,10 +246,7 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     });
   }
 
-  async renew(
-    agent: AgentCredential,
-    body: RenewBody,
-  ): Promise<Result<RenewAnswer & { watched: readonly string[] }, AgentRefusal>> {
+  async renew(agent: AgentCredential, body: RenewBody): Promise<Result<Renewal, AgentRefusal>> {
     if (!this.#verify(agent)) return fail({ reason: 'unauthorized' });
     const now = Date.now();
     const caller = { agentId: agent.agentId, sessionId: body.sessionId };
@@ -263,9 +260,9 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
       if (held && progress) this.#pool.setProgress(jobId, progress);
     }
     const drain = this.#pool.state.agents.get(agent.agentId)!.draining;
-    const watched = sorted.held.map((ref) => ref.jobId).filter((id) => this.#store.isWatched(id));
+    const audience = this.#pool.audienceOf(sorted.held);
     this.#afterwards();
-    return ok({ ...sorted, held: this.#pool.extended(sorted.held, now), drain, watched });
+    return ok({ ...sorted, held: this.#pool.extended(sorted.held, now), drain, ...audience });
   }
 
   async control(

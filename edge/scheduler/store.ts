@@ -15,6 +15,7 @@ import type { Memory } from '../core/memory.ts';
 import { emptyState } from '../core/state.ts';
 import type { Change, LiveEntry, QueueState } from '../core/state.ts';
 import { AgentRows } from './agent.ts';
+import { Audience } from './audience.ts';
 import { Bodies } from './body.ts';
 import type { Recorded } from './body.ts';
 import type { Receiver } from './outbox.ts';
@@ -47,7 +48,8 @@ const PLACE_BLOCK = 1000;
 export class SchedulerStore {
   readonly #storage: DurableObjectStorage;
   readonly #sql: SqlStorage;
-  readonly #watched = new Set<string>();
+  /** Who is told of which job. */
+  readonly audience = new Audience();
   readonly #agents: AgentRows;
   /** Ends of leases as they are on disk, by job id. */
   readonly #leaseUntil = new Map<string, number>();
@@ -79,10 +81,6 @@ export class SchedulerStore {
     return this.#changed;
   }
 
-  isWatched(jobId: string): boolean {
-    return this.#watched.has(jobId);
-  }
-
   /** The state as of the last change. */
   load(now: number): { state: QueueState; undelivered: readonly Undelivered[] } {
     const state = emptyState();
@@ -103,11 +101,13 @@ export class SchedulerStore {
       insertEntry(state, entry);
       if (entry.lease) this.#loadLease(entry, row.lease_until!);
       this.#changed = Math.max(this.#changed, row.changed);
-      if (row.watched) this.#watched.add(row.id);
+      this.audience.set(row.id, row.watched);
       const { id: jobId, changed } = row;
       if (changed > cursor) undelivered.push({ receiver: 'postgres', jobId, changed });
       if (row.finished_at !== null) undelivered.push({ receiver: 'account', jobId, changed });
-      if (row.watched) undelivered.push({ receiver: 'feed', jobId, changed });
+      for (const receiver of this.audience.receivers(jobId, row.finished_at !== null)) {
+        undelivered.push({ receiver, jobId, changed });
+      }
     }
     this.#changed = Math.max(this.#changed, cursor);
     const memory = this.#sql.exec<{ json: string }>('SELECT json FROM memory').toArray()[0];
@@ -180,7 +180,7 @@ export class SchedulerStore {
       case 'job_ended':
         return this.#writeEnd(state, placeOf(change.jobId), change);
       case 'job_forgotten':
-        this.#watched.delete(change.jobId);
+        this.audience.drop(change.jobId);
         this.#leaseUntil.delete(change.jobId);
         return this.#deleteJob(placeOf(change.jobId));
       default:
@@ -270,11 +270,13 @@ export class SchedulerStore {
     this.#changed += 1;
     const json = JSON.stringify(order);
     this.#bodies.keepOrder(place, order, json.length);
+    const mark = Audience.markOf(order);
+    this.audience.set(order.id, mark);
     const inserted = this.#sql.exec<{ bytes: number }>(
       `INSERT INTO job (place, id, account_id, tier, model, batch_key, millitokens, tag,
         span_ms, foreseen_ms, deadline_at, status, sequence, changed, attempt, fencing_token, queued_at,
         watched, order_json)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 2, ?, 0, 0, ?, 0, ?)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 2, ?, 0, 0, ?, ?, ?)
        RETURNING octet_length(order_json) AS bytes`,
       place,
       order.id,
@@ -289,6 +291,7 @@ export class SchedulerStore {
       order.deadlineAt,
       this.#changed,
       at,
+      mark,
       json,
     );
     this.#orderBytes += inserted.one().bytes;
@@ -323,7 +326,7 @@ export class SchedulerStore {
   shelve(entries: readonly LiveEntry[]): void {
     this.#storage.transactionSync(() => {
       for (const entry of entries) {
-        this.#watched.delete(entry.id);
+        this.audience.drop(entry.id);
         this.#leaseUntil.delete(entry.id);
         this.shelf.put(entry);
       }
@@ -332,9 +335,9 @@ export class SchedulerStore {
 
   /** From now on the job's Feed is told of its changes. */
   watch(entry: LiveEntry): void {
-    if (this.#watched.has(entry.id)) return;
-    this.#watched.add(entry.id);
-    this.#sql.exec('UPDATE job SET watched = 1 WHERE place = ?', entry.place);
+    const mark = this.audience.watch(entry.id);
+    if (mark === null) return;
+    this.#sql.exec('UPDATE job SET watched = ? WHERE place = ?', mark, entry.place);
   }
 
   /**

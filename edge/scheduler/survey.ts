@@ -2,7 +2,7 @@
 import type { AgentView, Availability } from '#schema/api.ts';
 import { isOnline } from '../core/online.ts';
 import type { AgentEntry, QueueState } from '../core/state.ts';
-import type { PoolSurvey } from '../env.ts';
+import type { PoolSurvey } from '../rpc/scheduler.ts';
 
 /** Which models can be had now, and how many agents are there. */
 export function surveyPool(state: QueueState, now: number): PoolSurvey {

@@ -6,7 +6,7 @@
  */
 import { RpcTarget } from 'cloudflare:workers';
 import { POLL_MARGIN_MS } from '#schema/limits.ts';
-import type { ParkedPoll } from '../env.ts';
+import type { ParkedPoll } from '../rpc/scheduler.ts';
 
 /** Of a short poll, such as one that asks ahead, no more than this is its margin. */
 const MARGIN_SHARE_MAX = 0.25;

@@ -2,7 +2,8 @@
 import type { AcquireAnswer, AcquireBody } from '#schema/agent-protocol.ts';
 import type { Result } from '../core/result.ts';
 import { ok } from '../core/result.ts';
-import type { AgentRefusal, Env } from '../env.ts';
+import type { Env } from '../env.ts';
+import type { AgentRefusal } from '../rpc/scheduler.ts';
 import type { AgentCaller } from './authenticate.ts';
 import { endPoll } from './end-poll.ts';
 import { addTicket } from './upload-ticket.ts';

@@ -2,7 +2,8 @@
 import type { StreamAnswer, StreamBody } from '#schema/agent-protocol.ts';
 import type { Result } from '../core/result.ts';
 import { fail, ok } from '../core/result.ts';
-import type { AgentCredential, Env } from '../env.ts';
+import type { Env } from '../env.ts';
+import type { AgentCredential } from '../rpc/scheduler.ts';
 import { checkTicket } from './upload-ticket.ts';
 
 /** May be repeated: text is recognised by its offset. */

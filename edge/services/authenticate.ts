@@ -4,29 +4,35 @@
  */
 import { parseAgentToken, parseApiKey } from '#schema/id.ts';
 import type { AccountId, PoolId } from '#schema/id.ts';
+import type { Scope } from '#schema/scope.ts';
 import type { Result } from '../core/result.ts';
-import type { AccessRefusal, AgentCredential, Env, Principal } from '../env.ts';
+import type { Env } from '../env.ts';
+import type { AccessRefusal, Caller, Principal } from '../rpc/account.ts';
+import type { AgentCredential } from '../rpc/scheduler.ts';
 import { equalSecret, hashSha256 } from '../io/token.ts';
 
-/** An API key, well-formed and not yet verified. */
+/** Whose account is called, and by whom; not yet verified. */
 export interface Credential {
   readonly accountId: AccountId;
-  readonly secretHash: string;
+  readonly caller: Caller;
 }
 
 /** The API key in an `authorization` header, or null. */
 export async function readApiKey(header: string | undefined): Promise<Credential | null> {
   const token = readBearer(header);
   const key = token === null ? null : parseApiKey(token);
-  return key && { accountId: key.accountId, secretHash: await hashSha256(key.secret) };
+  if (!key) return null;
+  const secretHash = await hashSha256(key.secret);
+  return { accountId: key.accountId, caller: { kind: 'key', secretHash } };
 }
 
-/** Verifies a key and counts one request of its account. */
+/** Verifies who calls and that its key may do this; counts one request of the account. */
 export async function authenticate(
   env: Env,
   credential: Credential,
+  scope: Scope,
 ): Promise<Result<Principal, AccessRefusal>> {
-  return env.accounts.getByName(credential.accountId).authenticate(credential.secretHash);
+  return env.accounts.getByName(credential.accountId).authenticate(credential.caller, scope);
 }
 
 /** An agent whose token is well-formed; the Scheduler of its pool verifies it with each call. */

@@ -4,7 +4,8 @@
  */
 import { sql } from 'drizzle-orm';
 import type { HealthView } from '#schema/api.ts';
-import type { Env, PoolSurvey } from '../env.ts';
+import type { Env } from '../env.ts';
+import type { PoolSurvey } from '../rpc/scheduler.ts';
 import { openDb } from '../io/db.ts';
 import { logWarn } from '../io/log.ts';
 

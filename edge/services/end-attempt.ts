@@ -3,7 +3,8 @@ import type { CompleteBody, EndAnswer, FailBody, ReturnBody } from '#schema/agen
 import { artifactKey, ContentType } from '#schema/artifact.ts';
 import type { Result } from '../core/result.ts';
 import { fail, ok } from '../core/result.ts';
-import type { AgentRefusal, Env } from '../env.ts';
+import type { Env } from '../env.ts';
+import type { AgentRefusal } from '../rpc/scheduler.ts';
 import type { AgentCaller } from './authenticate.ts';
 import { addTicket } from './upload-ticket.ts';
 

@@ -1,6 +1,6 @@
 /** Waits for a parked poll by a timer of the Worker: the object that parked it sets none. */
 import { POLL_MARGIN_MS } from '#schema/limits.ts';
-import type { Poll } from '../env.ts';
+import type { Poll } from '../rpc/scheduler.ts';
 
 /**
  * The answer, or `nothing` when the poll is over. However the wait ends, the poll is given up;

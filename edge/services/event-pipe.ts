@@ -4,7 +4,7 @@
  * every `commentMs` keeps proxies from closing a quiet connection.
  * One loop writes, so order is plain. Either side's end, or an error, releases everything.
  */
-import type { Subscription } from '../env.ts';
+import type { Subscription } from '../rpc/feed.ts';
 
 const NEWLINE = 10;
 const ENCODER = new TextEncoder();

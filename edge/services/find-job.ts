@@ -7,7 +7,8 @@ import { isTerminal } from '#schema/job.ts';
 import type { JobRecord, LiveJob } from '#schema/record.ts';
 import type { Result } from '../core/result.ts';
 import { fail, ok } from '../core/result.ts';
-import type { Env, SchedulerObject } from '../env.ts';
+import type { Env } from '../env.ts';
+import type { SchedulerObject } from '../rpc/scheduler.ts';
 import { logError } from '../io/log.ts';
 import { readJob } from './read-history.ts';
 

@@ -53,6 +53,8 @@ export function fromJobRow(row: JobRow, artifacts: readonly ArtifactRow[]): JobR
     day: row.day,
     createdAt: row.createdAt.getTime(),
     deadlineAt: toMs(row.deadlineAt),
+    // Those who asked to be told have been.
+    notices: [],
     status: row.status as JobStatus,
     sequence: row.sequence,
     attempt: row.attempt,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { JobRequest } from '#schema/job.ts';
-import type { PoolSurvey } from '../env.ts';
+import type { PoolSurvey } from '../rpc/scheduler.ts';
 import { makeAccountId } from '../io/id.ts';
 import { pickPool } from './pick-pool.ts';
 import { resolveModel, toCanonicalJson } from './prepare-job.ts';

@@ -8,9 +8,12 @@ import { toSpec } from '#schema/job.ts';
 import type { JobRequest, JobSpec } from '#schema/job.ts';
 import { findModel, modelsOf } from '#schema/model.ts';
 import type { JobType, Model, OptionalParameter } from '#schema/model.ts';
+import type { Notice } from '#schema/record.ts';
 import type { Result } from '../core/result.ts';
 import { fail, ok } from '../core/result.ts';
-import type { Env, PoolSurvey, SubmitInput } from '../env.ts';
+import type { Env } from '../env.ts';
+import type { SubmitInput } from '../rpc/account.ts';
+import type { PoolSurvey } from '../rpc/scheduler.ts';
 import { makeJobId } from '../io/id.ts';
 import { hashSha256, makeSeed } from '../io/token.ts';
 import type { Credential } from './authenticate.ts';
@@ -53,12 +56,13 @@ export interface SubmitRequest {
   readonly idempotencyKey: string | null;
   readonly requestId: string;
   readonly now: number;
+  readonly notices?: readonly Notice[];
 }
 
 /** The Account's input for a request, or why there can be none. */
 export async function prepareJob(
   env: Env,
-  { credential, request, idempotencyKey, requestId, now }: SubmitRequest,
+  { credential, request, idempotencyKey, requestId, now, notices = [] }: SubmitRequest,
 ): Promise<Result<SubmitInput, ParameterRefusal>> {
   const pool = pickPool(env.pools, credential.accountId);
   const survey = request.model === undefined ? await surveyPool(env, pool, now) : null;
@@ -84,6 +88,7 @@ export async function prepareJob(
     idempotencyKey,
     bodyHash: idempotencyKey === null ? '' : await hashSha256(toCanonicalJson(request)),
     requestId,
+    notices,
   });
 }
 

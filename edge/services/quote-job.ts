@@ -1,7 +1,8 @@
 /** A dry run: what a job would cost, whether it would be accepted now, when it would start. */
 import type { Result } from '../core/result.ts';
 import { ok } from '../core/result.ts';
-import type { AccessRefusal, Env, Quote, SubmitInput } from '../env.ts';
+import type { Env } from '../env.ts';
+import type { AccessRefusal, Quote, SubmitInput } from '../rpc/account.ts';
 import { prepareJob } from './prepare-job.ts';
 import type { ParameterRefusal, SubmitRequest } from './prepare-job.ts';
 
@@ -12,7 +13,7 @@ export async function quoteJob(
 ): Promise<Result<{ quote: Quote; input: SubmitInput }, ParameterRefusal | AccessRefusal>> {
   const input = await prepareJob(env, submission);
   if (!input.ok) return input;
-  const { accountId, secretHash } = submission.credential;
-  const quote = await env.accounts.getByName(accountId).quote(secretHash, input.value);
+  const { accountId, caller } = submission.credential;
+  const quote = await env.accounts.getByName(accountId).quote(caller, input.value);
   return quote.ok ? ok({ quote: quote.value, input: input.value }) : quote;
 }

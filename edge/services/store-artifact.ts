@@ -9,7 +9,8 @@ import type { ArtifactRole, ContentType } from '#schema/artifact.ts';
 import { ARTIFACT_BYTES_MAX, THUMBNAIL_BYTES_MAX } from '#schema/limits.ts';
 import type { Result } from '../core/result.ts';
 import { fail, ok } from '../core/result.ts';
-import type { AgentCredential, Env } from '../env.ts';
+import type { Env } from '../env.ts';
+import type { AgentCredential } from '../rpc/scheduler.ts';
 import { putObject } from '../io/r2.ts';
 import { checkTicket } from './upload-ticket.ts';
 

@@ -3,7 +3,8 @@ import { JobRequest } from '#schema/job.ts';
 import { DELIVERIES_MAX, JOBS_PER_BATCH_MAX } from '#schema/limits.ts';
 import { asCreated } from '../account/order.ts';
 import { ok } from '../core/result.ts';
-import type { Env, Principal, SubmitInput } from '../env.ts';
+import type { Env } from '../env.ts';
+import type { Principal, SubmitInput } from '../rpc/account.ts';
 import { makeAccountId } from '../io/id.ts';
 import { PAINTING } from '../test/http.ts';
 import { newOrder } from '../test/world.ts';
@@ -34,7 +35,7 @@ it('finds the jobs of a batch that was made before, a few at a time and in their
   } as unknown as Env;
   const request = JobRequest.parse(PAINTING);
   const submitted = await submitJobs(env, {
-    credential: { accountId, secretHash: '' },
+    credential: { accountId, caller: { kind: 'key', secretHash: '' } },
     requests: Array.from({ length: JOBS_PER_BATCH_MAX }, (_, place) => ({ place, request })),
     idempotencyKey: 'batch',
     requestId: 'req_test',

@@ -6,14 +6,14 @@ import type { JobRequest } from '#schema/job.ts';
 import type { LiveJob } from '#schema/record.ts';
 import type { Result } from '../core/result.ts';
 import { fail, ok } from '../core/result.ts';
+import type { Env } from '../env.ts';
 import type {
   AccessRefusal,
   AdmissionRefusal,
-  Env,
   Principal,
   SubmitInput,
   Submitted,
-} from '../env.ts';
+} from '../rpc/account.ts';
 import { inLanes } from '../io/lane.ts';
 import { findJob } from './find-job.ts';
 import type { FindRefusal } from './find-job.ts';
@@ -36,8 +36,8 @@ export async function submitJob(
 ): Promise<Result<SubmittedJob, SubmitRefusal>> {
   const input = await prepareJob(env, submission);
   if (!input.ok) return input;
-  const { accountId, secretHash } = submission.credential;
-  const answer = await env.accounts.getByName(accountId).submit(secretHash, input.value);
+  const { accountId, caller } = submission.credential;
+  const answer = await env.accounts.getByName(accountId).submit(caller, input.value);
   if (!answer.ok) return answer;
   return findSubmitted(env, answer.value, accountId);
 }
@@ -61,7 +61,7 @@ export async function submitJobs(
   env: Env,
   { requests, ...common }: SubmitBatch,
 ): Promise<Result<SubmittedBatch, AccessRefusal>> {
-  const { accountId, secretHash } = common.credential;
+  const { accountId, caller } = common.credential;
   const key = common.idempotencyKey;
   const jobs = new Map<number, Result<SubmittedJob, SubmitRefusal>>();
   const inputs: { place: number; input: SubmitInput }[] = [];
@@ -73,7 +73,7 @@ export async function submitJobs(
   }
   const account = env.accounts.getByName(accountId);
   const answer = await account.submitAll(
-    secretHash,
+    caller,
     inputs.map(({ input }) => input),
   );
   if (!answer.ok) return answer;

@@ -1,6 +1,7 @@
 /** What a pool can run now, asked of its Scheduler at most every SURVEY_MS by one isolate. */
 import type { PoolId } from '#schema/id.ts';
-import type { Env, PoolSurvey } from '../env.ts';
+import type { Env } from '../env.ts';
+import type { PoolSurvey } from '../rpc/scheduler.ts';
 import { logWarn } from '../io/log.ts';
 
 /** An agent that came or went shows after this time. */

@@ -3,7 +3,8 @@
  * to the agent's token, so that no call to the Scheduler is needed to check it.
  */
 import type { AcquireAnswer, LeasedJob } from '#schema/agent-protocol.ts';
-import type { AgentCredential, Env } from '../env.ts';
+import type { Env } from '../env.ts';
+import type { AgentCredential } from '../rpc/scheduler.ts';
 import { signTicket, verifyTicket } from '../io/token.ts';
 
 /** The answer with a ticket for each of its jobs. */

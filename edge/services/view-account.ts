@@ -4,7 +4,8 @@ import { PLANS } from '#schema/plan.ts';
 import { toTokens } from '#schema/price.ts';
 import type { Result } from '../core/result.ts';
 import { ok } from '../core/result.ts';
-import type { AccessRefusal, AccountState, Env, Principal } from '../env.ts';
+import type { Env } from '../env.ts';
+import type { AccessRefusal, AccountState, Principal } from '../rpc/account.ts';
 import type { Credential } from './authenticate.ts';
 
 /** Verifies the key and reads the state in one call of the Account. */
@@ -13,7 +14,7 @@ export async function viewAccount(
   credential: Credential,
 ): Promise<Result<{ principal: Principal; view: AccountView }, AccessRefusal>> {
   const account = env.accounts.getByName(credential.accountId);
-  const state = await account.state(credential.secretHash);
+  const state = await account.state(credential.caller);
   if (!state.ok) return state;
   return ok({ principal: state.value.principal, view: toView(state.value.account) });
 }

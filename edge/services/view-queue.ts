@@ -17,6 +17,7 @@ export async function viewQueue(env: Env): Promise<QueueOverview> {
       postgres: sum((pool) => pool.undelivered.postgres),
       account: sum((pool) => pool.undelivered.account),
       feed: sum((pool) => pool.undelivered.feed),
+      courier: sum((pool) => pool.undelivered.courier),
     },
   };
 }

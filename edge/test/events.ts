@@ -1,5 +1,5 @@
 /** Reads server-sent events (html.spec.whatwg.org, 9.2) one by one, for tests. */
-import type { Subscription } from '../env.ts';
+import type { Subscription } from '../rpc/feed.ts';
 
 export interface TestEvent {
   readonly id?: number;

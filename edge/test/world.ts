@@ -7,14 +7,10 @@ import type { LeaseRef } from '#schema/agent-protocol.ts';
 import type { ImageSpec } from '#schema/job.ts';
 import type { PlanId } from '#schema/plan.ts';
 import type { JobOrder } from '#schema/record.ts';
-import type {
-  AccountObject,
-  AgentCredential,
-  Bindings,
-  FeedObject,
-  SchedulerObject,
-  SubmitInput,
-} from '../env.ts';
+import type { Bindings } from '../env.ts';
+import type { AccountObject, Caller, SubmitInput } from '../rpc/account.ts';
+import type { FeedObject } from '../rpc/feed.ts';
+import type { AgentCredential, SchedulerObject } from '../rpc/scheduler.ts';
 import { imageSpec } from '../core/fixture.ts';
 import { makeAccountId, makeAgentId, makeApiKeyId, makeJobId } from '../io/id.ts';
 import { hashSha256, makeSecret } from '../io/token.ts';
@@ -48,7 +44,8 @@ export async function makeAccount(plan: PlanId = 'pro') {
   const apiKeyId = makeApiKeyId(Date.now());
   const object = bindings.ACCOUNT.getByName(id);
   await object.create({ id, name: 'test', plan, apiKeyId, secretHash, requestId: `req_${id}` });
-  return { id, secret, secretHash, apiKeyId, object };
+  const caller: Caller = { kind: 'key', secretHash };
+  return { id, secret, caller, apiKeyId, object };
 }
 
 /** A submit of a 512x512 picture (0.25 tokens) to a pool. */
@@ -62,6 +59,7 @@ export function submitInput(pool: string, more: Partial<SubmitInput> = {}): Subm
     idempotencyKey: null,
     bodyHash: 'hash',
     requestId: 'req_test',
+    notices: [],
     ...more,
   };
 }
@@ -72,6 +70,7 @@ export function newOrder(pool: string, accountId: string, more: Partial<JobOrder
     accountId,
     apiKeyId: null,
     requestId: 'req_test',
+    notices: [],
     tier: 'pro',
     spec: SPEC,
     metadata: {},

@@ -142,6 +142,7 @@ function orderOf(job: Job, nowS: number): JobOrder {
     day: '',
     createdAt: START_MS + nowS * 1000,
     deadlineAt: null,
+    notices: [],
   };
 }
 

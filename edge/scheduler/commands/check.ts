@@ -85,8 +85,8 @@ async function compareAgent(model: Model, system: System, index: number): Promis
 }
 
 async function compareAccount(model: Model, system: System, index: number): Promise<void> {
-  const { object, secretHash } = system.accounts[index]!;
-  const answer = await object.state(secretHash);
+  const { object, caller } = system.accounts[index]!;
+  const answer = await object.state(caller);
   if (model.accounts[index]!.plan === 'free') {
     expect(answer).toMatchObject({ ok: false, error: { reason: 'plan_required' } });
     return;

@@ -4,8 +4,8 @@
  */
 import { expect } from 'vitest';
 import type { JobSpec } from '#schema/job.ts';
-import type { SubmitInput } from '../../env.ts';
-import type { AccountObject } from '../../env.ts';
+import type { SubmitInput } from '../../rpc/account.ts';
+import type { AccountObject } from '../../rpc/account.ts';
 import { SPEC, submitInput } from '../../test/world.ts';
 import { makeCommand } from './command.ts';
 import type { Command } from './command.ts';
@@ -42,8 +42,8 @@ interface Submission {
 export function submit(account: number, wish: Wish): Command {
   return makeCommand(`submit(${account}, ${show(wish)})`, async (model, system) => {
     const submission = prepare(system, wish);
-    const { object, secretHash } = system.accounts[account]!;
-    const answer = await object.submit(secretHash, submission.input);
+    const { object, caller } = system.accounts[account]!;
+    const answer = await object.submit(caller, submission.input);
     new Admission(model, account).follow([submission], [answer]);
   });
 }
@@ -53,9 +53,9 @@ export function submitBatch(account: number, wishes: readonly Wish[]): Command {
   const title = `submitBatch(${account}, ${wishes.map(show).join(', ')})`;
   return makeCommand(title, async (model, system) => {
     const submissions = wishes.map((wish) => prepare(system, wish));
-    const { object, secretHash } = system.accounts[account]!;
+    const { object, caller } = system.accounts[account]!;
     const inputs = submissions.map(({ input }) => input);
-    const answer = await object.submitAll(secretHash, inputs);
+    const answer = await object.submitAll(caller, inputs);
     const answers = answer.ok ? answer.value.jobs : inputs.map(() => answer);
     new Admission(model, account).follow(submissions, answers);
   });
@@ -66,10 +66,8 @@ export function submitAtOnce(account: number, wish: Wish, times: number): Comman
   const title = `submitAtOnce(${account}, ${show(wish)}, ${times})`;
   return makeCommand(title, async (model, system) => {
     const submissions = Array.from({ length: times }, () => prepare(system, wish));
-    const { object, secretHash } = system.accounts[account]!;
-    const answers = await Promise.all(
-      submissions.map(({ input }) => object.submit(secretHash, input)),
-    );
+    const { object, caller } = system.accounts[account]!;
+    const answers = await Promise.all(submissions.map(({ input }) => object.submit(caller, input)));
     new Admission(model, account).follow(submissions, answers);
   });
 }

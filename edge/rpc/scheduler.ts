@@ -1,0 +1,122 @@
+/** The Scheduler object as its callers see it over RPC. */
+import type {
+  AcquireAnswer,
+  AcquireBody,
+  CompleteBody,
+  ControlAnswer,
+  ControlBody,
+  EndAnswer,
+  FailBody,
+  LeaseRef,
+  LeaveAnswer,
+  LeaveBody,
+  RegisterAnswer,
+  RegisterBody,
+  RenewAnswer,
+  RenewBody,
+  ReturnBody,
+} from '#schema/agent-protocol.ts';
+import type { AgentView, Availability, QueueOverview } from '#schema/api.ts';
+import type { JobOrder, JobWaiting, LiveJob } from '#schema/record.ts';
+import type { Result } from '../core/result.ts';
+import type { EnqueueRefusal } from '../core/wait.ts';
+import type { CancelResult } from './account.ts';
+
+/** What a pool offers now. */
+export interface PoolSurvey {
+  readonly models: Readonly<Record<string, Availability>>;
+  readonly agentsOnline: number;
+  readonly agentsKnown: number;
+}
+
+export type AgentRefusal =
+  | { readonly reason: 'unauthorized' }
+  | { readonly reason: 'not_registered' }
+  | { readonly reason: 'lease_lost'; readonly lease: LeaseRef };
+
+/** A long poll: its answer, or the place where it waits. */
+export type Poll<T> = { readonly answer: T } | { readonly parked: ParkedPoll<T> };
+
+/** A parked poll. It is given up when its caller disposes of it or is gone. */
+export interface ParkedPoll<T> {
+  wait(): Promise<T>;
+  [Symbol.dispose](): void;
+}
+
+/** Who calls the Scheduler on behalf of an agent. */
+export interface AgentCredential {
+  readonly agentId: string;
+  readonly secretHash: string;
+}
+
+export interface EnqueueOptions {
+  /** Its user already has our word: it is then never refused. */
+  readonly accepted: boolean;
+  /** Its user took it back before it came here. */
+  readonly cancelled: boolean;
+}
+
+/** A job that was taken, as it stands, or why it was not. */
+export type Enqueued = Result<LiveJob, EnqueueRefusal>;
+/** What came of an offer; null for no answer: then the job may or may not have been taken. */
+export type Offered = Enqueued | null;
+
+/** What came of a heartbeat, and who else wants its news. */
+export interface Renewal extends RenewAnswer {
+  /** Jobs whose Feed wants progress. */
+  readonly watched: readonly string[];
+  /** Jobs that chats follow, with the bots. */
+  readonly chats: readonly { readonly jobId: string; readonly courier: string }[];
+}
+
+/** One pool: its queue, agents and leases; the truth of every live job. */
+export interface SchedulerObject {
+  /** Takes a job, once however often it is called. */
+  enqueue(order: JobOrder, options: EnqueueOptions): Promise<Enqueued>;
+  /**
+   * Takes jobs in one go, each by itself; answers in their order. One that came too late, for
+   * example, gets no answer.
+   */
+  enqueueAll(orders: readonly JobOrder[], options: EnqueueOptions): Promise<Offered[]>;
+  /** Would `enqueue` take it, and when would it start? Changes nothing. */
+  preview(order: JobOrder): Promise<Result<JobWaiting, EnqueueRefusal>>;
+  /** A job of this account that is live or not yet in the history, or null. */
+  find(jobId: string, accountId: string): Promise<LiveJob | null>;
+  /** As `find`; from now on the job's Feed is told of every change. */
+  watch(jobId: string, accountId: string): Promise<LiveJob | null>;
+  cancel(jobId: string, accountId: string): Promise<CancelResult>;
+  /** Of these jobs, those that are here: live, or ended and not yet in the history. */
+  known(jobIds: readonly string[]): Promise<readonly string[]>;
+  survey(): Promise<PoolSurvey>;
+  overview(): Promise<QueueOverview>;
+
+  /** False when the pool has as many agents as it may. */
+  issueAgent(input: {
+    agentId: string;
+    name: string;
+    secretHash: string;
+    requestId: string;
+  }): Promise<boolean>;
+  revokeAgent(agentId: string, requestId: string): Promise<boolean>;
+  drainAgent(agentId: string, requestId: string): Promise<boolean>;
+  agents(): Promise<AgentView[]>;
+
+  register(
+    agent: AgentCredential,
+    body: RegisterBody,
+  ): Promise<Result<RegisterAnswer, AgentRefusal>>;
+  /** Parks until a job is there; the caller stops waiting after `waitMs`. */
+  acquire(
+    agent: AgentCredential,
+    body: AcquireBody,
+  ): Promise<Result<Poll<AcquireAnswer>, AgentRefusal>>;
+  renew(agent: AgentCredential, body: RenewBody): Promise<Result<Renewal, AgentRefusal>>;
+  control(
+    agent: AgentCredential,
+    body: ControlBody,
+  ): Promise<Result<Poll<ControlAnswer>, AgentRefusal>>;
+  complete(agent: AgentCredential, body: CompleteBody): Promise<Result<EndAnswer, AgentRefusal>>;
+  fail(agent: AgentCredential, body: FailBody): Promise<Result<EndAnswer, AgentRefusal>>;
+  return(agent: AgentCredential, body: ReturnBody): Promise<Result<EndAnswer, AgentRefusal>>;
+  leave(agent: AgentCredential, body: LeaveBody): Promise<Result<LeaveAnswer, AgentRefusal>>;
+}
