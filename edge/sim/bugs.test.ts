@@ -47,6 +47,7 @@ const FOUND: Readonly<
   'parked-poll-forgotten': { seeds: [3, 22, 95, 21], rule: /an idle agent gets a waiting job/ },
   'place-lost-on-requeue': { seeds: [1, 2, 6, 5], rule: /a job handed back keeps its place/ },
   'requeue-on-cancel': { seeds: [133, 27, 103, 88], rule: /a cancelled job never runs again/ },
+  'restart-forgets-couriers': { seeds: [4, 6], rule: /whoever asked is told how a job ended/ },
   'restart-forgets-settlements': {
     seeds: [94, 88, 66, 54],
     rule: /a job that has ended never returns|what a user sees of a job never goes back/,

@@ -276,6 +276,16 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
+    name: 'restart-forgets-couriers',
+    patches: [
+      {
+        file: 'edge/scheduler/store.ts',
+        from: 'this.audience.set(row.id, row.watched);',
+        to: 'this.audience.set(row.id, row.watched & 1);',
+      },
+    ],
+  },
+  {
     name: 'agent-delivers-after-its-lease',
     patches: [
       {

@@ -13,10 +13,12 @@ import { Operator } from './actors/operator.ts';
 import { User } from './actors/user.ts';
 import { checkAccount, checkRest, readFigures } from './checks/account.ts';
 import { checkHistory } from './checks/history.ts';
+import { checkNotices } from './checks/notice.ts';
 import { Oracle } from './checks/oracle.ts';
 import { checkRestart } from './checks/restart.ts';
 import { installClock } from './clock.ts';
 import { Bucket } from './doubles/bucket.ts';
+import { Courier } from './doubles/courier.ts';
 import { Database } from './doubles/database.ts';
 import { Feed } from './doubles/feed.ts';
 import { Faults } from './faults.ts';
@@ -52,6 +54,8 @@ const CLASSES: Readonly<Record<string, ObjectClass>> = {
   account: Account,
   scheduler: Scheduler,
   feed: Feed,
+  bot: Courier,
+  webhook: Courier,
 };
 const SETUP_MS = 5 * 60_000;
 const REST_MS = 3 * 60 * 60_000;
@@ -215,6 +219,8 @@ class Run {
       ACCOUNT: this.#network.namespace('account'),
       SCHEDULER: this.#network.namespace('scheduler'),
       FEED: this.#network.namespace('feed'),
+      BOT_COURIER: this.#network.namespace('bot'),
+      WEBHOOK_COURIER: this.#network.namespace('webhook'),
       ARTIFACTS: {},
     } as unknown as Bindings;
   }
@@ -257,7 +263,7 @@ class Run {
     for (const { kind, name, disk } of this.#network.hosts.values()) {
       if (disk.isOpen) return `${name} writes`;
       if (kind === 'account' && !readFigures(disk)) continue;
-      if (kind === 'feed') continue;
+      if (kind !== 'account' && kind !== 'scheduler') continue;
       for (const table of ['job', 'mirror']) {
         const [left] = disk.exec(`SELECT count(*) AS rows FROM ${table}`, []);
         if (left?.['rows'] !== 0) return `${name} has ${JSON.stringify(left)} in ${table}`;
@@ -281,5 +287,8 @@ class Run {
       if (kind === 'account') checkRest(world, { name, disk, jobs: oracle.jobs.values() });
     }
     checkHistory(world, database, oracle);
+    const { hosts } = this.#network;
+    const diskOf = (kind: string, name: string) => hosts.get(`${kind}:${name}`)?.disk ?? null;
+    checkNotices(world, oracle.jobs.values(), diskOf);
   }
 }
