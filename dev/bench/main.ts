@@ -37,6 +37,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Report>>> = {
   latency: async () => (await import('./latency.ts')).measureLatency(options),
   scale: async () => (await import('./scale.ts')).measureScale(options),
   'idle-gap': async () => (await import('./idle-gap.ts')).measureIdleGap(options),
+  stream: async () => (await import('./stream.ts')).measureStream(options),
   cost: async () => (await import('./cost.ts')).measureCost(),
 };
 
