@@ -18,12 +18,15 @@ import { Progress } from './api.ts';
 import { Artifact, ContentType, Sha256 } from './artifact.ts';
 import { Preview } from './event.ts';
 import { AgentId, JobId } from './id.ts';
-import { JobSpec } from './job.ts';
+import { FileType } from './file.ts';
+import { FileId, JobSpec } from './job.ts';
 import {
   AGENT_MODELS_MAX,
   ARTIFACTS_MAX,
   BATCH_MAX,
   ENGINE_ERROR_CHARS_MAX,
+  FILE_AUDIO_BYTES_MAX,
+  INPUTS_MAX,
   JOB_RUN_MS_MAX,
   LEASES_PER_AGENT_MAX,
   NAME_CHARS_MAX,
@@ -83,6 +86,20 @@ export const RegisterAnswer = z.object({
 });
 export type RegisterAnswer = z.infer<typeof RegisterAnswer>;
 
+/** A file that a job works on; the signature of its URL is all that fetching it takes. */
+export const InputFile = z.object({
+  fileId: FileId,
+  contentType: FileType,
+  bytes: z.int().min(1).max(FILE_AUDIO_BYTES_MAX),
+  sha256: Sha256,
+  /** Of the edge itself, without its origin; works for MEDIA_URL_MS at least. */
+  url: z
+    .string()
+    .regex(/^\/media\//)
+    .max(1000),
+});
+export type InputFile = z.infer<typeof InputFile>;
+
 /** A job under a lease. */
 export const LeasedJob = z.object({
   jobId: JobId,
@@ -97,6 +114,8 @@ export const LeasedJob = z.object({
   runMsMax: z.int(),
   /** Send it as `x-upload-ticket` with every artifact. */
   uploadTicket: z.string(),
+  /** Those files of the spec that are still kept. */
+  inputs: z.array(InputFile).max(INPUTS_MAX).default([]),
 });
 export type LeasedJob = z.infer<typeof LeasedJob>;
 

@@ -12,8 +12,10 @@ import {
   NAME_CHARS_MAX,
   PAGE_DEFAULT,
   PAGE_MAX,
+  REASON_CHARS_MAX,
 } from './limits.ts';
 import { JobStatus } from './job.ts';
+import { KeyView } from './key.ts';
 import { JobType, ModelId } from './model.ts';
 import { PlanId, Tier } from './plan.ts';
 
@@ -208,10 +210,12 @@ export const AccountView = z
   .object({
     id: AccountId,
     plan: PlanId,
+    plan_until: Time.nullable().meta({ description: 'When a plan given for a time ends.' }),
     tier: Tier,
     balance: z.object({
       day: z.iso.date(),
-      limit: Tokens,
+      limit: Tokens.meta({ description: "The plan's and what was granted." }),
+      granted: Tokens.meta({ description: 'What the operator gave for the day.' }),
       spent: Tokens,
       held: Tokens,
       available: Tokens,
@@ -221,8 +225,11 @@ export const AccountView = z
       requests_per_minute: z.int(),
       jobs_open: z.int(),
       side_px: z.int(),
+      keys: z.int(),
+      webhooks: z.int(),
     }),
     jobs_open: z.int(),
+    key: KeyView.nullable().meta({ description: 'The API key of this request, with its budget.' }),
   })
   .meta({ id: 'Account' });
 export type AccountView = z.infer<typeof AccountView>;
@@ -252,7 +259,12 @@ export const CreatedAccount = z
   .meta({ id: 'CreatedAccount' });
 export type CreatedAccount = z.infer<typeof CreatedAccount>;
 
-export const CreateAgent = z.strictObject({ name: Name }).meta({ id: 'CreateAgent' });
+export const CreateAgent = z
+  .strictObject({
+    name: Name,
+    reason: z.string().trim().min(1).max(REASON_CHARS_MAX).optional(),
+  })
+  .meta({ id: 'CreateAgent' });
 export type CreateAgent = z.infer<typeof CreateAgent>;
 export const CreatedAgent = z
   .object({ id: AgentId, token: z.string().meta({ description: 'Shown once.' }) })

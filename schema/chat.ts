@@ -3,6 +3,7 @@
  * not fit a number.
  */
 import { z } from 'zod';
+import { BOTS_MAX } from './limits.ts';
 import { JobType } from './model.ts';
 
 export const Platform = z.enum(['telegram', 'discord']);
@@ -32,6 +33,24 @@ export const Bot = z.discriminatedUnion('platform', [
   }),
 ]);
 export type Bot = z.infer<typeof Bot>;
+
+/** The secret `BOTS`: a JSON list; none when it is not set. */
+export const Bots = z
+  .string()
+  .default('[]')
+  .transform((text, context) => {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      // Not what was sent: it is a secret.
+      context.addIssue({ code: 'custom', message: 'BOTS is not JSON' });
+      return z.NEVER;
+    }
+  })
+  .pipe(z.array(Bot).max(BOTS_MAX))
+  .refine((bots) => new Set(bots.map(({ id }) => id)).size === bots.length, {
+    message: 'two bots have the same id',
+  });
 
 /** Where a job was asked from, and where its result goes. */
 export interface ChatAddress {

@@ -20,7 +20,10 @@ export const ERRORS = {
     status: 400,
     help: 'The body is not JSON; send `content-type: application/json` and a JSON object.',
   },
-  unsupported_media_type: { status: 415, help: 'Send the body as `application/json`.' },
+  unsupported_media_type: {
+    status: 415,
+    help: 'Send the body as `application/json`, or as `multipart/form-data` where a file goes with it.',
+  },
   body_too_large: { status: 413, help: 'The body is over the limit in `details`; shorten it.' },
   not_found: { status: 404, help: 'No such path or object, or it is not yours.' },
   method_not_allowed: {
@@ -68,6 +71,26 @@ export const ERRORS = {
   no_agent: {
     status: 503,
     help: 'No GPU that can run this model is online or was lately; try another model or later.',
+  },
+  key_expired: {
+    status: 401,
+    help: 'The API key has expired, at `details.expired_at`; make a new one.',
+  },
+  scope_required: {
+    status: 403,
+    help: 'The API key lacks the scope in `details.scope`; use or make a key that has it.',
+  },
+  model_not_allowed: {
+    status: 403,
+    help: 'The API key is kept to the models in `details.allowed`; use one of them or another key.',
+  },
+  key_budget_exhausted: {
+    status: 429,
+    help: "The API key's daily budget does not cover this job; `details.renews_at` says when it renews (00:00 UTC).",
+  },
+  too_many_keys: {
+    status: 409,
+    help: 'The account has as many API keys as its plan allows; revoke one that is no longer used.',
   },
   too_many_agents: {
     status: 409,
@@ -131,6 +154,77 @@ export const ERRORS = {
     help: 'The request or its result is against the rules; change the prompt.',
   },
   input_unreadable: { status: 422, help: 'The input file could not be read; send another format.' },
+  // Input files
+  unknown_file: {
+    status: 400,
+    help: 'No such file, or it is not yours, of the wrong kind or about to expire; upload it again.',
+  },
+  unsupported_file: {
+    status: 415,
+    help: 'The content of the file is none of the types in `details.accepts`; convert it. Its name and the type sent do not matter.',
+  },
+  file_too_large: {
+    status: 413,
+    help: 'The file is over the limit in `details`; make it smaller.',
+  },
+  file_unreadable: {
+    status: 422,
+    help: 'The file is damaged: its size or length cannot be told. Save it anew or convert it.',
+  },
+  file_out_of_bounds: {
+    status: 422,
+    help: 'The picture has too many or too few pixels, or the recording is too long; `details` names the limit.',
+  },
+  length_required: {
+    status: 411,
+    help: 'Send `content-length`: a file is not taken without knowing its size.',
+  },
+  too_many_files: {
+    status: 429,
+    help: 'The account keeps as many files as it may; delete some, or wait until they expire.',
+  },
+  job_active: { status: 409, help: 'The job has not ended; cancel it first, then delete it.' },
+  job_unfinished: {
+    status: 409,
+    help: 'The job has no result yet; ask again when its status is `completed`.',
+  },
+  job_cancelled: { status: 409, help: 'The job was cancelled before it ended.' },
+  not_publishable: {
+    status: 409,
+    help: 'Only completed pictures and clips whose results are still kept can be shown in the gallery.',
+  },
+  removed_by_operator: {
+    status: 403,
+    help: 'The operator took it out of the gallery, for `details.reason`; it cannot be shown again.',
+  },
+  // OpenAI-compatible routes
+  wait_timeout: {
+    status: 504,
+    help: 'The job did not end while the request waited; it goes on: ask for it with the id in `details.job_id`.',
+  },
+  stream_restarted: {
+    status: 500,
+    help: 'A GPU was lost and the next one answers in other words than those that were sent; ask again.',
+  },
+  // Webhooks of chat platforms
+  webhook_forbidden: {
+    status: 401,
+    help: 'The secret or signature of the webhook call is missing or wrong, or the call is too old.',
+  },
+  webhook_replayed: { status: 409, help: 'This webhook call was taken before.' },
+  // Webhooks
+  webhook_refused: {
+    status: 400,
+    help: 'The webhook URL is not called: send a public `https` URL on a usual port, without credentials.',
+  },
+  too_many_webhooks: {
+    status: 409,
+    help: 'The account has as many webhook endpoints as its plan allows; delete one.',
+  },
+  webhook_disabled: {
+    status: 409,
+    help: 'The webhook endpoint is disabled; make it work, then enable it.',
+  },
   // Agent protocol
   lease_lost: {
     status: 409,
@@ -151,6 +245,16 @@ export type ErrorCode = keyof typeof ERRORS;
 export const ERROR_CODES = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]];
 export const ErrorCode = z.enum(ERROR_CODES).meta({ id: 'ErrorCode' });
 
+/** The class of an error, as OpenAI's clients know them; `code` says more. */
+export const ErrorType = z.enum([
+  'invalid_request_error',
+  'authentication_error',
+  'permission_error',
+  'rate_limit_error',
+  'server_error',
+]);
+export type ErrorType = z.infer<typeof ErrorType>;
+
 /** Body of every answer that is not a success. */
 export const ErrorBody = z
   .object({
@@ -158,6 +262,8 @@ export const ErrorBody = z
       code: ErrorCode,
       message: z.string().meta({ description: 'One sentence that says what to do.' }),
       request_id: z.string(),
+      type: ErrorType.optional(),
+      param: z.string().nullish().meta({ description: 'The first field that is wrong, or null.' }),
       details: z.record(z.string(), z.unknown()).optional(),
     }),
   })

@@ -30,6 +30,10 @@ export type ApiKeyId = z.infer<typeof ApiKeyId>;
 export const AgentId = z.string().regex(new RegExp(`^agt_${ULID}$`));
 export type AgentId = z.infer<typeof AgentId>;
 
+/** A user as a platform knows them, e.g. `telegram:123`. */
+export const Identity = z.string().regex(/^[a-z]{1,16}:[A-Za-z0-9._-]{1,64}$/);
+export type Identity = z.infer<typeof Identity>;
+
 /** `tsr_<account ulid>_<secret>`: a user's key. */
 export const ApiKey = z.string().regex(new RegExp(`^tsr_${ULID}_${SECRET}$`));
 /** `tsa_<pool>_<agent ulid>_<secret>`: an agent's token. */
@@ -66,4 +70,10 @@ export function formatApiKey(accountId: AccountId, secret: string): string {
 /** The token of an agent for a secret. */
 export function formatAgentToken(pool: PoolId, agentId: AgentId, secret: string): string {
   return `tsa_${pool}_${agentId.slice(4)}_${secret}`;
+}
+
+/** The provider and the user's id there. */
+export function splitIdentity(identity: Identity): { provider: string; subject: string } {
+  const at = identity.indexOf(':');
+  return { provider: identity.slice(0, at), subject: identity.slice(at + 1) };
 }

@@ -15,9 +15,6 @@ import {
   LYRICS_CHARS_MAX,
   MESSAGES_MAX,
   MESSAGE_CHARS_MAX,
-  METADATA_KEYS_MAX,
-  METADATA_KEY_CHARS_MAX,
-  METADATA_VALUE_CHARS_MAX,
   MUSIC_DURATION_S_MAX,
   MUSIC_DURATION_S_MIN,
   PROMPT_CHARS_MAX,
@@ -33,24 +30,19 @@ import {
 } from './limits.ts';
 import { ModelId } from './model.ts';
 import type { Model } from './model.ts';
-
-// oxlint-disable-next-line no-control-regex -- control characters are what it refuses
-const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufffe\uffff\p{Cs}]/u;
-
-/** Postgres stores no NUL and no broken UTF-16, and no user means either. */
-function plain(schema: z.ZodString) {
-  return schema.refine((value) => !CONTROL.test(value), {
-    message: 'has control characters or broken Unicode; send plain text',
-  });
-}
-
-/** Text of a user: trimmed, bounded, free of control characters but tab and line ends. */
-function text(charsMax: number, charsMin = 1) {
-  return plain(z.string().trim().min(charsMin).max(charsMax));
-}
+import { Metadata, NEGATIVE_PROMPT, plain, PROMPT, text } from './text.ts';
+import { JobWebhook } from './webhook.ts';
 
 function side(pxMax: number) {
-  return z.int().min(IMAGE_SIDE_PX_MIN).max(pxMax).multipleOf(IMAGE_SIDE_PX_STEP);
+  return z
+    .int()
+    .min(IMAGE_SIDE_PX_MIN)
+    .max(pxMax)
+    .multipleOf(IMAGE_SIDE_PX_STEP)
+    .meta({
+      description: `A multiple of ${IMAGE_SIDE_PX_STEP}.`,
+      multipleOf: IMAGE_SIDE_PX_STEP,
+    });
 }
 
 const Seed = z.int().min(0).max(SEED_MAX);
@@ -67,24 +59,16 @@ const COMMON = {
   deadline_s: z.int().min(1).max(DEADLINE_S_MAX).optional().meta({
     description: 'Seconds from now within which the job must start, else it fails uncharged.',
   }),
-  metadata: z
-    .record(
-      plain(z.string().min(1).max(METADATA_KEY_CHARS_MAX)),
-      plain(z.string().max(METADATA_VALUE_CHARS_MAX)),
-    )
-    .refine((value) => Object.keys(value).length <= METADATA_KEYS_MAX, {
-      message: `has more than ${METADATA_KEYS_MAX} keys`,
-    })
-    .optional()
-    .meta({ description: 'Your own labels, given back with the job.' }),
+  metadata: Metadata.optional().meta({ description: 'Your own labels, given back with the job.' }),
+  webhook: JobWebhook.optional(),
 };
 
 export const ImageRequest = z
   .strictObject({
     type: z.literal('image'),
     ...COMMON,
-    prompt: text(PROMPT_CHARS_MAX),
-    negative_prompt: text(PROMPT_CHARS_MAX, 0).optional(),
+    prompt: text(PROMPT_CHARS_MAX).meta(PROMPT),
+    negative_prompt: text(PROMPT_CHARS_MAX, 0).optional().meta(NEGATIVE_PROMPT),
     width: side(IMAGE_SIDE_PX_MAX).optional(),
     height: side(IMAGE_SIDE_PX_MAX).optional(),
     steps: z.int().min(1).max(STEPS_MAX).optional(),
@@ -92,7 +76,12 @@ export const ImageRequest = z
     seed: Seed.optional(),
     count: z.int().min(1).max(IMAGE_COUNT_MAX).optional(),
     input_image: FileId.optional(),
-    mask: FileId.optional(),
+    mask: FileId.optional().meta({
+      description: 'Where it is white, `input_image` is painted anew.',
+    }),
+    mask_by: z.literal('transparency').optional().meta({
+      description: 'The mask says where by being transparent, whatever its colours.',
+    }),
     strength: z.number().min(0).max(1).optional(),
     loras: z
       .array(z.strictObject({ name: ModelId, weight: z.number().min(-2).max(2) }))
@@ -106,8 +95,8 @@ export const VideoRequest = z
   .strictObject({
     type: z.literal('video'),
     ...COMMON,
-    prompt: text(PROMPT_CHARS_MAX),
-    negative_prompt: text(PROMPT_CHARS_MAX, 0).optional(),
+    prompt: text(PROMPT_CHARS_MAX).meta(PROMPT),
+    negative_prompt: text(PROMPT_CHARS_MAX, 0).optional().meta(NEGATIVE_PROMPT),
     width: side(VIDEO_SIDE_PX_MAX).optional(),
     height: side(VIDEO_SIDE_PX_MAX).optional(),
     duration_s: z.number().min(0.5).max(VIDEO_DURATION_S_MAX).optional(),
@@ -140,6 +129,9 @@ export const TextRequest = z
       .max(STOP_SEQUENCES_MAX)
       .optional(),
     seed: Seed.optional(),
+    json: z.literal(true).optional().meta({
+      description: 'Keeps the answer to JSON; the prompt must ask for it too.',
+    }),
   })
   .refine((value) => (value.messages === undefined) !== (value.prompt === undefined), {
     message: 'send either messages or prompt',
@@ -214,6 +206,8 @@ export const ImageSpec = z.object({
   count: z.int(),
   input_image: z.string().nullable(),
   mask: z.string().nullable(),
+  /** Else by being white. */
+  mask_by: z.literal('transparency').optional(),
   strength: z.number(),
   loras: z.array(z.object({ name: z.string(), weight: z.number() })),
   upscale: z.int(),
@@ -249,6 +243,8 @@ export const TextSpec = z.object({
   top_p: z.number(),
   stop: z.array(z.string()),
   seed: z.int(),
+  /** Only where the answer is to be JSON. */
+  json: z.literal(true).optional(),
 });
 export type TextSpec = z.infer<typeof TextSpec>;
 
@@ -278,6 +274,8 @@ export const TranscriptionSpec = z.object({
   ...SPEC,
   type: z.literal('transcription'),
   file: z.string(),
+  /** Of the file, as its headers tell; the price is by it. */
+  duration_s: z.number().positive().optional(),
   language: z.string(),
   translate: z.boolean(),
   timestamps: z.enum(['none', 'segment', 'word']),
@@ -319,6 +317,7 @@ export function toSpec(request: JobRequest, model: Model, seed: number): JobSpec
         top_p: request.top_p ?? 1,
         stop: request.stop ?? [],
         seed: request.seed ?? seed,
+        ...(request.json ? { json: request.json } : {}),
       };
     case 'speech':
       return {
@@ -376,6 +375,7 @@ function imageSpec(request: z.infer<typeof ImageRequest>) {
     type: 'image' as const,
     count: request.count ?? 1,
     mask: request.mask ?? null,
+    ...(request.mask_by ? { mask_by: request.mask_by } : {}),
     strength: request.strength ?? 0.6,
     loras: request.loras ?? [],
     upscale: request.upscale ?? 1,

@@ -67,6 +67,10 @@ export const METADATA_VALUE_CHARS_MAX = 512;
 /** A deadline further off than this says nothing. */
 export const DEADLINE_S_MAX = 24 * 60 * 60;
 
+// OpenAI-compatible routes
+/** Longest an answer is waited for; the official clients themselves give up after ten minutes. */
+export const ANSWER_WAIT_MS = 9 * MINUTE_MS;
+
 // Queues
 /** Waiting and running jobs of one account, over all its keys and chats. */
 export const QUEUE_DEPTH_ACCOUNT_MAX = 1000;
@@ -167,6 +171,34 @@ export const MEDIA_URL_MS = HOUR_MS;
 /** An upload ticket outlives the longest run and its upload. */
 export const UPLOAD_TICKET_MS = JOB_RUN_MS_MAX + 30 * MINUTE_MS;
 
+// Input files
+/** An input picture: a camera's JPEG or a lossless 12-megapixel one. */
+export const FILE_IMAGE_BYTES_MAX = 20 * MIB;
+/** Its pixels, which is what decoding costs: 40 megapixels are 120 MB. */
+export const FILE_IMAGE_PIXELS_MAX = 40_000_000;
+export const FILE_IMAGE_SIDE_PX_MAX = 12_000;
+export const FILE_IMAGE_SIDE_PX_MIN = 16;
+/** A recording; Cloudflare takes bodies up to 100 MB. */
+export const FILE_AUDIO_BYTES_MAX = 95 * MIB;
+/** A form is read whole into memory, of which an isolate has 128 MB; a raw body is streamed. */
+export const FILE_FORM_BYTES_MAX = 25 * MIB;
+/** Longer recordings go to R2 as they come. */
+export const FILE_BUFFER_BYTES_MAX = 4 * MIB;
+/** Input files are deleted after this time, */
+export const FILE_KEEP_MS = 24 * HOUR_MS;
+/** and a job must be submitted this long before, so that it may wait its turn. */
+export const FILE_MARGIN_MS = 60 * MINUTE_MS;
+/** An upload that has not become a file by then never will. */
+export const FILE_ARRIVAL_MS = 30 * MINUTE_MS;
+/** Files that one job works on: a picture and its mask. */
+export const INPUTS_MAX = 2;
+/** Files that one account keeps at a time, */
+export const FILES_KEPT_MAX = 500;
+/** and their bytes: a day of uploads by script would fill a bucket otherwise. */
+export const FILES_KEPT_BYTES_MAX = 4 * 1024 * MIB;
+/** The name that a file came with, kept for people. */
+export const FILE_NAME_CHARS_MAX = 200;
+
 // Feed
 /** Events kept for one job: text tokens come in batches, progress replaces itself. */
 export const FEED_EVENTS_MAX = 5000;
@@ -211,8 +243,121 @@ export const RECONCILE_BATCH_MAX = 50;
 /** Call to Postgres; longer means it is away. */
 export const DATABASE_TIMEOUT_MS = 10 * SECOND_MS;
 
+// Bots
+/** Calls a second that Telegram takes from a bot, of 30 (core.telegram.org/bots/faq), */
+export const TELEGRAM_CALLS_PER_S = 22;
+/** and how many of them may come at once; an album may exceed it by three. */
+export const TELEGRAM_CALLS_BURST = 5;
+/** Time between two calls for one chat; Telegram takes one a second. */
+export const TELEGRAM_CHAT_MS = 1050;
+/** Calls a minute for one group, of 20, */
+export const TELEGRAM_GROUP_CALLS_PER_MIN = 13;
+/** and how many of them may come at once: with the rate and an album, 20 in any minute. */
+export const TELEGRAM_GROUP_CALLS_BURST = 4;
+/** Calls a second that Discord takes from a bot, of 50; edits by interaction tokens do not count. */
+export const DISCORD_CALLS_PER_S = 40;
+export const DISCORD_CALLS_BURST = 10;
+/** Edits of one message by its interaction's token; Discord takes five in two seconds. */
+export const DISCORD_EDIT_MS = 500;
+export const DISCORD_EDITS_BURST = 3;
+/** Calls of one bot under way at once: a Worker has six connections. */
+export const BOT_CALLS_MAX = 6;
+/** Messages of one bot that wait to be sent or edited; beyond it progress is not even noted. */
+export const BOT_PENDING_MAX = 50_000;
+/** An answer of a platform to a small call; longer means it is away. */
+export const BOT_CALL_MS_MAX = 15 * SECOND_MS;
+/** The same with a file: 50 MB at 5 MB/s. */
+export const BOT_UPLOAD_MS_MAX = MINUTE_MS;
+/** Tries of one message before it is given up: some 7 minutes; an outage of all counts as one. */
+export const BOT_TRIES_MAX = 12;
+/** Least time between two edits of one message that only show progress. */
+export const BOT_PROGRESS_MS = 3 * SECOND_MS;
+/** A result that took longer comes as a new message: an edit does not ring. */
+export const BOT_RING_AFTER_MS = 45 * SECOND_MS;
+/** How often a waiting job's place in the queue is asked for, at first and at last. */
+export const BOT_PLACE_MS_MIN = 10 * SECOND_MS;
+export const BOT_PLACE_MS_MAX = 10 * MINUTE_MS;
+/** A bot's calls under way are looked after this much later, should its object die: users wait. */
+export const BOT_CHECK_MS = 5 * SECOND_MS;
+/** Messages are remembered this long after their end, so that repeats change nothing. */
+export const BOT_KEEP_MS = DAY_MS;
+/** Given-up messages of a bot that the operator is told of. */
+export const BOT_FAILURES_MAX = 50;
+/** A bot whose oldest answer waits longer tells users of a free one of its kind. */
+export const BOT_BUSY_MS = 8 * SECOND_MS;
+/** How long a bot believes what the others said of their load. */
+export const BOT_SISTER_MS = 30 * SECOND_MS;
+/** Discord's token of an interaction lives 15 minutes; the last is left for slow calls. */
+export const DISCORD_TOKEN_MARGIN_MS = MINUTE_MS;
+/** A text that is shown itself and not as a file: all that fits into one message of Telegram. */
+export const BOT_TEXT_BYTES_MAX = 3500;
+/** Largest picture that Telegram shows, and largest file that it takes of a bot. */
+export const TELEGRAM_PHOTO_BYTES_MAX = 10 * 1000 * 1000;
+export const TELEGRAM_FILE_BYTES_MAX = 50 * 1000 * 1000;
+/** Sum of the sides of a picture that Telegram shows; their ratio may be 20 at most. */
+export const TELEGRAM_PHOTO_SIDES_MAX = 10_000;
+export const TELEGRAM_PHOTO_RATIO_MAX = 20;
+/** Largest file that Discord takes where it names no other size. */
+export const DISCORD_FILE_BYTES_MAX = 10 * MIB;
+/** All files of one message together. */
+export const DISCORD_UPLOAD_BYTES_MAX = 25 * MIB;
+
+// Chats
+/** Bots of one secret: a Worker's secret has 5 KB, and a bot takes 130 bytes at least. */
+export const BOTS_MAX = 40;
+/** What was said in a chat and waits to be answered; more is dropped with a word. */
+export const INBOX_MAX = 500;
+/** Of one chat, members are answered at once, each of them in order. */
+export const INBOX_LANES = 6;
+/** An answer that fails is tried so often; the platform's own repeats have ended by then. */
+export const INBOX_TRIES_MAX = 6;
+/** Ids of what was said already: platforms repeat an update for a day at most. */
+export const SEEN_MAX = 2000;
+/** A question of ours to a user can be answered this long, */
+export const DRAFT_MS = DAY_MS;
+/** and a chat has so many of them. */
+export const DRAFTS_MAX = 200;
+/** Members of a chat whose last job is known. */
+export const MEMBERS_MAX = 1000;
+/** Telegram's own limit for files that a bot may fetch. */
+export const CHAT_FILE_BYTES_MAX = 20 * MIB;
+/** Text of one message that is read at all: Telegram's limit, which is above Discord's. */
+export const CHAT_TEXT_CHARS_MAX = 8192;
+
+// Moderation
+/** Answer of a moderation server; longer means it is away. */
+export const MODERATION_MS_MAX = 3 * SECOND_MS;
+/** Bytes of its answer: a few hundred for each text. */
+export const MODERATION_ANSWER_BYTES_MAX = 512 * KIB;
+/** Keys that were verified lately, so that only known callers make us ask the server. */
+export const VERIFIED_KEYS_MAX = 2000;
+export const VERIFIED_MS = MINUTE_MS;
+/** A blocked request waits this long for its audit entry; the log has it in any case. */
+export const VERDICT_WRITE_MS = 2 * SECOND_MS;
+
 // Keys, names and log
 export const NAME_CHARS_MAX = 64;
+/** Models that a key may be kept to. */
+export const KEY_MODELS_MAX = 50;
+/** Keys of an account whose rows stay in its object, revoked ones among them; Postgres has all. */
+export const KEYS_KEPT_MAX = 100;
+/** After a rotation the old secret works at most this long: a week to roll out the new one. */
+export const KEY_OVERLAP_S_MAX = 7 * 24 * 60 * 60;
+/** How often the last use of a key is written down. */
+export const KEY_USED_WRITE_MS = HOUR_MS;
+/** Why the operator did something, for the audit. */
+export const REASON_CHARS_MAX = 500;
+/** Days that one question about the usage may span: a quarter. */
+export const USAGE_DAYS_MAX = 92;
+/** Rows of one page of the usage: a quarter by day and type. */
+export const USAGE_ROWS_MAX = 600;
+/** Largest grant of tokens, for the day it is made. */
+export const GRANT_TOKENS_MAX = 100_000;
+/** Requests a second that one isolate of the Worker lets in, and how many may come at once. */
+export const ISOLATE_REQUESTS_PER_S_MAX = 2000;
+export const ISOLATE_REQUESTS_BURST_MAX = 4000;
+/** News of a day's tokens that an account keeps until their couriers have them. */
+export const QUOTA_NEWS_MAX = 100;
 /** Models an agent announces. */
 export const AGENT_MODELS_MAX = 500;
 /** Error text an agent sends of its engine, for the operator's log. */
@@ -235,5 +380,8 @@ assert(QUEUE_DEPTH_TIER_MAX <= QUEUE_DEPTH_TOTAL_MAX, 'a tier fits the pool');
 assert(HEARTBEAT_MS * 2 < AGENT_ONLINE_MS, 'one lost heartbeat keeps an agent online');
 assert(AGENT_ONLINE_MS < AGENT_RECENT_MS, 'an online agent was heard of lately');
 assert(FEED_COMMENT_MS < HEARTBEAT_MS, 'comments come before idle timeouts');
+assert(FILE_MARGIN_MS * 2 < FILE_KEEP_MS, 'a file is of use for most of its life');
+assert(FILE_BUFFER_BYTES_MAX < FILE_FORM_BYTES_MAX, 'a form is the larger thing in memory');
+assert(FILE_IMAGE_BYTES_MAX <= FILE_FORM_BYTES_MAX, 'a picture fits a form');
 assert(MESSAGE_CHARS_MAX * 2 < JSON_BODY_BYTES_MAX, 'one message fits a body');
 assert(PREVIEW_BYTES_MAX * 2 < JSON_BODY_BYTES_MAX, 'a preview in base64 fits a heartbeat');

@@ -28,7 +28,8 @@ export type OptionalParameter =
   | 'upscale'
   | 'lyrics'
   | 'language'
-  | 'translate';
+  | 'translate'
+  | 'json';
 
 export interface Model {
   readonly id: ModelId;
@@ -41,6 +42,8 @@ export interface Model {
   /** Price relative to the type's base price, in thousandths. */
   readonly factorMillis: number;
   readonly accepts: readonly OptionalParameter[];
+  /** It makes nothing without a picture to begin with. */
+  readonly needsImage?: true;
   /** Steps of the sampler when none are asked for; the price scales with them. */
   readonly steps: number;
   readonly stepsMax: number;
@@ -148,6 +151,7 @@ export const MODELS: readonly Model[] = [
     type: 'image',
     title: 'Painter',
     about: 'A procedural painter, not a neural model: runs anywhere, paints the mood of a prompt.',
+    accepts: ['input_image', 'mask', 'strength', 'upscale'],
     steps: 20,
     loadMs: 300,
     serviceMs: 1700,
@@ -175,6 +179,7 @@ export const MODELS: readonly Model[] = [
     id: 'svd',
     title: 'Stable Video Diffusion',
     about: 'Brings a picture to life.',
+    needsImage: true,
     width: 1024,
     height: 576,
     fps: 6,
@@ -196,13 +201,38 @@ export const MODELS: readonly Model[] = [
     vramMib: 6000,
   },
   {
+    ...VIDEO,
+    id: 'painter-motion',
+    title: 'Painter in motion',
+    about: 'A painted picture, and a slow camera over it; not a neural model: runs anywhere.',
+    factorMillis: 250,
+    steps: 20,
+    fps: 24,
+    accepts: [],
+    guidance: 0,
+    loadMs: 300,
+    serviceMs: 8000,
+    vramMib: 0,
+  },
+  {
     ...NEUTRAL,
     id: 'chat',
     type: 'text',
     title: 'Chat',
     about: "The operator's language model, for conversation and writing.",
+    accepts: ['json'],
     serviceMs: 8000,
     vramMib: 6000,
+  },
+  {
+    ...NEUTRAL,
+    id: 'chat-small',
+    type: 'text',
+    title: 'Chat, small',
+    about: 'A small language model on the processor: needs no GPU, and knows little.',
+    factorMillis: 250,
+    loadMs: 2000,
+    serviceMs: 10_000,
   },
   {
     ...NEUTRAL,
@@ -270,6 +300,16 @@ export const MODELS: readonly Model[] = [
     accepts: ['language', 'translate'],
     serviceMs: 10_000,
     vramMib: 4000,
+  },
+  {
+    ...NEUTRAL,
+    id: 'pocketsphinx',
+    type: 'transcription',
+    title: 'PocketSphinx',
+    about: 'Small English speech recognition that runs anywhere; far less exact than Whisper.',
+    accepts: ['language'],
+    loadMs: 0,
+    serviceMs: 70_000,
   },
 ];
 

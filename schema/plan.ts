@@ -28,6 +28,10 @@ export interface Plan {
   readonly requestsPerMinute: number;
   /** Whether API keys work. */
   readonly api: boolean;
+  /** API keys that are not revoked. */
+  readonly keysMax: number;
+  /** Webhook endpoints. */
+  readonly webhooksMax: number;
 }
 
 export const PLANS: Readonly<Record<PlanId, Plan>> = {
@@ -41,6 +45,8 @@ export const PLANS: Readonly<Record<PlanId, Plan>> = {
     jobsOpenMax: 5,
     requestsPerMinute: 30,
     api: false,
+    keysMax: 0,
+    webhooksMax: 0,
   },
   starter: {
     id: 'starter',
@@ -52,6 +58,8 @@ export const PLANS: Readonly<Record<PlanId, Plan>> = {
     jobsOpenMax: 50,
     requestsPerMinute: 120,
     api: true,
+    keysMax: 5,
+    webhooksMax: 2,
   },
   pro: {
     id: 'pro',
@@ -63,6 +71,8 @@ export const PLANS: Readonly<Record<PlanId, Plan>> = {
     jobsOpenMax: 500,
     requestsPerMinute: 1200,
     api: true,
+    keysMax: 20,
+    webhooksMax: 10,
   },
   admin: {
     id: 'admin',
@@ -74,6 +84,8 @@ export const PLANS: Readonly<Record<PlanId, Plan>> = {
     jobsOpenMax: 1000,
     requestsPerMinute: 6000,
     api: true,
+    keysMax: 50,
+    webhooksMax: 20,
   },
 };
 

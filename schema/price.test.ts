@@ -5,6 +5,8 @@ import type { JobSpec } from './job.ts';
 import { MODELS, findModel } from './model.ts';
 import { quoteMillitokens, settleMillitokens, toTokens } from './price.ts';
 
+const FILE = `file_${'0'.repeat(26)}`;
+
 function spec(request: Record<string, unknown>): JobSpec {
   const parsed = JobRequest.parse(request);
   return toSpec(parsed, findModel(String(request['model']))!, 7);
@@ -38,6 +40,22 @@ describe('the price', () => {
       '500 tokens of text',
       spec({ type: 'text', model: 'chat', prompt: 'hi', max_tokens: 500 }),
       0.5,
+    ],
+    [
+      'ten minutes of transcription',
+      {
+        ...spec({ type: 'transcription', model: 'whisper', file: FILE }),
+        duration_s: 600,
+      } as JobSpec,
+      1,
+    ],
+    [
+      'a second of transcription',
+      {
+        ...spec({ type: 'transcription', model: 'whisper', file: FILE }),
+        duration_s: 1,
+      } as JobSpec,
+      0.002,
     ],
     ['the smallest job', image(64, 64, { steps: 1 }), 0.001],
   ])('of %s is %s tokens', (_, job, tokens) => {

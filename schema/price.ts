@@ -16,8 +16,9 @@ const VIDEO_MILLITOKENS = 3000;
 const TEXT_MILLITOKENS_PER_TOKEN = 1;
 const SPEECH_MILLITOKENS_PER_1000_CHARS = 500;
 const MUSIC_MILLITOKENS_PER_MINUTE = 2000;
-/** A transcription is priced by its file's length; a file whose length is unknown counts so. */
-const TRANSCRIPTION_MILLITOKENS = 1000;
+const TRANSCRIPTION_MILLITOKENS_PER_MINUTE = 100;
+/** A recording whose length is unknown counts as this long. */
+const TRANSCRIPTION_USUAL_S = 600;
 
 /** The highest possible cost of a job: what is held while it waits and runs. */
 export function quoteMillitokens(spec: JobSpec): number {
@@ -44,8 +45,10 @@ function basePrice(spec: JobSpec, defaultSteps: number): number {
       return (spec.input.length / 1000) * SPEECH_MILLITOKENS_PER_1000_CHARS;
     case 'music':
       return (spec.duration_s / 60) * MUSIC_MILLITOKENS_PER_MINUTE;
-    case 'transcription':
-      return TRANSCRIPTION_MILLITOKENS;
+    case 'transcription': {
+      const minutes = (spec.duration_s ?? TRANSCRIPTION_USUAL_S) / 60;
+      return minutes * TRANSCRIPTION_MILLITOKENS_PER_MINUTE;
+    }
   }
 }
 
@@ -67,7 +70,7 @@ function standardPrice({ type, width, height, durationS, maxTokens }: Model): nu
     case 'music':
       return (durationS / 60) * MUSIC_MILLITOKENS_PER_MINUTE;
     case 'transcription':
-      return TRANSCRIPTION_MILLITOKENS;
+      return (TRANSCRIPTION_USUAL_S / 60) * TRANSCRIPTION_MILLITOKENS_PER_MINUTE;
   }
 }
 

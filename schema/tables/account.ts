@@ -7,7 +7,10 @@ export const account = pgTable('account', {
   id: text().primaryKey(),
   name: text().notNull(),
   plan: text().notNull(),
+  /** When a plan granted for a time ends. */
+  planEndsAt: timestamp({ withTimezone: true }),
   blocked: boolean().notNull().default(false),
+  blockReason: text(),
   createdAt,
 });
 

@@ -70,6 +70,26 @@ export const artifact = pgTable(
   (table) => [primaryKey({ columns: [table.jobId, table.index] }), index().on(table.expiresAt)],
 );
 
+/**
+ * A job that its owner shows in the public gallery. The row stays after a removal by the operator,
+ * so that it cannot be published again; the prompt is a copy, kept only while it is shown.
+ */
+export const galleryEntry = pgTable(
+  'gallery_entry',
+  {
+    jobId: text().primaryKey(),
+    accountId: text().notNull(),
+    type: text().notNull(),
+    model: text().notNull(),
+    prompt: text(),
+    publishedAt: timestamp({ withTimezone: true, precision: 3 }).notNull(),
+    removedAt: timestamp({ withTimezone: true, precision: 3 }),
+    removedReason: text(),
+  },
+  // Pages, newest first.
+  (table) => [index().on(table.publishedAt.desc(), table.jobId.desc())],
+);
+
 /** What one job used, for sums by day, type and key. */
 export const usage = pgTable(
   'usage',

@@ -28,7 +28,12 @@ export const audit = pgTable(
     detail: jsonb().$type<Record<string, unknown>>().notNull(),
     createdAt: timestamp({ withTimezone: true, precision: 3 }).notNull(),
   },
-  (table) => [index().on(table.actor, table.createdAt), index().on(table.target)],
+  (table) => [
+    index().on(table.actor, table.createdAt),
+    index().on(table.target),
+    // Pages of all entries, newest first.
+    index().on(table.createdAt.desc(), table.id.desc()),
+  ],
 );
 
 /** A user's endpoint for events. */

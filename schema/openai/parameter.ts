@@ -1,0 +1,68 @@
+/**
+ * What the requests of the OpenAI-compatible routes share. A parameter of theirs that we cannot
+ * honour is refused, never ignored: it is either left out of a schema, or taken only with the
+ * values that ask for nothing beyond what happens anyway.
+ */
+import { z } from 'zod';
+import { METADATA_KEY_CHARS_MAX, METADATA_VALUE_CHARS_MAX } from '../limits.ts';
+import { ModelId } from '../model.ts';
+
+/** A parameter that is taken only with these values; null stands for none. */
+export function only<const T extends string | number | boolean>(...values: readonly [T, ...T[]]) {
+  return z.literal([...values]).nullish();
+}
+
+/** A field of a form that holds a number. */
+export function formNumber<T extends z.ZodType<unknown, number>>(schema: T) {
+  return z
+    .string()
+    .regex(/^-?\d{1,15}(\.\d{1,15})?$/, 'must be a number')
+    .transform(Number)
+    .pipe(schema);
+}
+
+/** A field of a form that holds a truth value. */
+export const FormBoolean = z.enum(['true', 'false']).transform((value) => value === 'true');
+
+/** A file of a form. */
+export const FormFile = z
+  .instanceof(File, { error: 'must be a file' })
+  .meta({ type: 'string', format: 'binary' });
+
+export const CompatibleModel = ModelId.nullish().meta({
+  description: 'A model of `GET /v1/models`; left out, the first of the type that is online.',
+});
+
+/** The end user of the one who calls; kept in the job's metadata. */
+export const EndUser = z.string().min(1).max(METADATA_VALUE_CHARS_MAX).nullish();
+
+/** Labels, kept as the job's metadata. */
+export const Labels = z
+  .record(z.string().min(1).max(METADATA_KEY_CHARS_MAX), z.string().max(METADATA_VALUE_CHARS_MAX))
+  .nullish();
+
+/** `1024x768`, or `auto` for the model's own size. */
+export const PictureSize = z
+  .union([z.literal('auto'), z.string().regex(/^[1-9]\d{1,4}x[1-9]\d{1,4}$/)])
+  .nullish()
+  .meta({ example: '1024x1024', description: 'Width and height, multiples of 8; or `auto`.' });
+
+/** Width and height of a size; nothing for `auto` or none. */
+export function parseSize(size: string | null | undefined): { width?: number; height?: number } {
+  if (size === null || size === undefined || size === 'auto') return {};
+  const [width, height] = size.split('x').map(Number);
+  return { width: width!, height: height! };
+}
+
+/** Seconds since the epoch, as OpenAI's objects tell times. */
+export const EpochSeconds = z.int().nonnegative();
+
+/** Tokens of a text, read and written. */
+export const TextUsage = z
+  .object({
+    prompt_tokens: z.int().meta({ description: '0 where the engine does not count them.' }),
+    completion_tokens: z.int(),
+    total_tokens: z.int(),
+  })
+  .meta({ id: 'TextUsage' });
+export type TextUsage = z.infer<typeof TextUsage>;
