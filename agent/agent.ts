@@ -181,6 +181,11 @@ export class Agent {
     this.#leave(exits.find((other) => other?.code === 0) ?? exit);
   }
 
+  /** An engine came up or went away: asks them all anew. */
+  look(): void {
+    this.#discover().catch((error: unknown) => this.#fail(error));
+  }
+
   async #discover(): Promise<void> {
     const capabilities = await this.#parts.fleet.discover();
     this.#tell({ type: 'discovered', capabilities });
@@ -189,11 +194,17 @@ export class Agent {
 
   #scheduleDiscover(): void {
     this.#cancelDiscover = this.#parts.clock.after(DISCOVER_MS, () => {
-      this.#discover().then(
+      this.#look().then(
         () => this.#scheduleDiscover(),
         (error: unknown) => this.#fail(error),
       );
     });
+  }
+
+  async #look(): Promise<void> {
+    await this.#discover();
+    const idle = this.#members.every(({ loop }) => !loop.runs);
+    if (idle && (await this.#parts.fleet.survey())) await this.#discover();
   }
 
   /** Tells the sessions which models are loaded and how the box does, when that changed. */
@@ -201,10 +212,14 @@ export class Agent {
     const { fleet, metrics } = this.#parts;
     const engines = fleet.engines();
     metrics.onEngines(engines, this.spooled());
-    const away = engines.filter((engine) => !engine.up).map((engine) => engine.name);
+    const away = engines.filter((engine) => engine.away);
+    // Without the seconds that a trouble counts down, else every look would be news.
+    const words = away.map(({ name, trouble }) =>
+      trouble === null ? name : `${name} (${trouble.split(';')[0]})`,
+    );
     const health: Health = {
       status: away.length === 0 ? 'ok' : 'degraded',
-      message: away.length === 0 ? null : `away: ${away.join(', ')}`.slice(0, 500),
+      message: away.length === 0 ? null : `away: ${words.join(', ')}`.slice(0, 500),
       vramFreeMib: fleet.vramFreeMib(),
     };
     const resident = fleet.resident();

@@ -30,8 +30,14 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** The process that holds the lock, or null when the lock is stale. */
-async function holderOf(file: string): Promise<number | null> {
+const LOCK = 'agent.lock';
+
+/** The process that holds the lock of a data folder, or null when there is none or it is stale. */
+export function holderOf(data: string): Promise<number | null> {
+  return holderOfFile(join(data, LOCK));
+}
+
+async function holderOfFile(file: string): Promise<number | null> {
   const [id = '', start = ''] = (await readFile(file, 'utf8').catch(() => '')).split(' ');
   const pid = Number(id);
   if (!Number.isInteger(pid) || pid <= 0 || !isAlive(pid)) return null;
@@ -43,7 +49,7 @@ export async function lockData(
   data: string,
 ): Promise<{ ok: true; release: () => Promise<void> } | { ok: false; holder: number }> {
   await mkdir(data, { recursive: true, mode: 0o700 });
-  const file = join(data, 'agent.lock');
+  const file = join(data, LOCK);
   for (let tries = 1; ; tries++) {
     try {
       await writeFile(file, `${process.pid} ${await startOf(process.pid)}`, { flag: 'wx' });
@@ -51,7 +57,7 @@ export async function lockData(
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
-    const holder = await holderOf(file);
+    const holder = await holderOfFile(file);
     if (holder !== null || tries === TRIES_MAX) return { ok: false, holder: holder ?? 0 };
     await rm(file, { force: true });
   }

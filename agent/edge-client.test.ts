@@ -30,6 +30,7 @@ const GRANT = {
   expiresAt: 0,
   runMsMax: 1000,
   uploadTicket: 'ticket',
+  inputs: [],
 };
 
 let server: Server;

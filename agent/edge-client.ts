@@ -4,11 +4,15 @@
  * (network, time-out, a proxy's page), malformed (not what the contract says) or aborted by us.
  * Repeats nothing: when to try again is decided by the session.
  */
+import { createHash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
 import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
 import type { ReadStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
 import { Agent, fetch } from 'undici';
 import type { RequestInit, Response } from 'undici';
-import type { z } from 'zod';
+import { z } from 'zod';
 import {
   AcquireAnswer,
   ControlAnswer,
@@ -20,7 +24,7 @@ import {
   UPLOAD_HEADERS,
   UploadAnswer,
 } from '#schema/agent-protocol.ts';
-import type { StreamBody } from '#schema/agent-protocol.ts';
+import type { InputFile, StreamBody } from '#schema/agent-protocol.ts';
 import type { ArtifactRole, ContentType } from '#schema/artifact.ts';
 import { ErrorBody } from '#schema/error.ts';
 import {
@@ -138,6 +142,34 @@ export class EdgeClient {
     }
   }
 
+  /** Fetches an input file into `path`; it is whole and hashed, or the call has failed. */
+  async download(
+    { input, path }: { readonly input: InputFile; readonly path: string },
+    signal: AbortSignal,
+  ): Promise<Result<null, CallFailure>> {
+    const { bytes, sha256, url } = input;
+    const timeoutMs = CALL_MS_MAX + Math.ceil((bytes / UPLOAD_BYTES_PER_S_MIN) * 1000);
+    const late = this.#timeout(timeoutMs);
+    try {
+      const response = await fetch(new URL(url, this.#url), {
+        // Not the token: the URL is signed.
+        signal: AbortSignal.any([signal, late]),
+        dispatcher: this.#dispatcher,
+        redirect: 'error',
+      });
+      if (!response.ok) return readAnswer(response, await readText(response), z.null());
+      const hash = createHash('sha256');
+      if (!response.body) return fail('malformed', 'the file has no content');
+      await pipeline(response.body, bounded(bytes, hash), createWriteStream(path));
+      if (hash.digest('hex') === sha256) return { ok: true, value: null };
+      return fail('malformed', 'the file is not what the edge announced');
+    } catch (error) {
+      if (signal.aborted) return fail('aborted', 'given up by the agent');
+      if (late.aborted) return fail('unreachable', `not fetched within ${timeoutMs} ms`);
+      return fail('unreachable', causeOf(error));
+    }
+  }
+
   /** Cuts every connection. */
   close(): Promise<void> {
     return this.#dispatcher.destroy();
@@ -164,6 +196,19 @@ export class EdgeClient {
       return fail('unreachable', causeOf(error));
     }
   }
+}
+
+/** Hashes what passes; more than was announced ends it. */
+function bounded(bytesMax: number, hash: Hash) {
+  return async function* pass(chunks: AsyncIterable<Uint8Array>) {
+    let bytes = 0;
+    for await (const chunk of chunks) {
+      bytes += chunk.length;
+      if (bytes > bytesMax) throw new Error('the file is larger than announced');
+      hash.update(chunk);
+      yield chunk;
+    }
+  };
 }
 
 function post(body: unknown): RequestInit {

@@ -3,6 +3,7 @@ import { TOKEN } from './doubles/edge-server.ts';
 import { DRAIN_MS } from '#schema/limits.ts';
 import { readEnv } from './env.ts';
 
+const EMBEDDED = ['painter', 'flite', 'composer', 'animator', 'pocketsphinx'];
 const GOOD = { TESSERA_URL: 'https://tessera.example', TESSERA_AGENT_TOKEN: TOKEN };
 
 describe('settings', () => {
@@ -16,9 +17,32 @@ describe('settings', () => {
         healthPort: null,
         drainMs: DRAIN_MS,
         logLevel: 'info',
-        engines: ['painter', 'flite', 'composer'],
+        engines: EMBEDDED,
         servers: {},
+        processes: {},
+        classifier: null,
+        processEnv: {},
       },
+    });
+  });
+
+  it('take what the environment lacks from the file, and start what has a command', () => {
+    const file = { ...GOOD, TESSERA_URL: 'https://other.example', TESSERA_DATA: '/srv/tessera' };
+    const command = { TESSERA_SPEECH_COMMAND: 'exec kokoro', TESSERA_SPEECH_URL: 'http://h:8880' };
+    const source = { TESSERA_URL: GOOD.TESSERA_URL, PATH: '/bin', TESSERA_DATA: '', ...command };
+    expect(readEnv(source, file)).toMatchObject({
+      env: {
+        url: new URL(GOOD.TESSERA_URL),
+        data: '/srv/tessera',
+        processes: { speech: { command: 'exec kokoro', startMs: 300_000, onSwitch: 'stop' } },
+        processEnv: { PATH: '/bin' },
+      },
+    });
+  });
+
+  it('refuse a command of a server that has no address', () => {
+    expect(readEnv({ ...GOOD, TESSERA_TEXT_COMMAND: 'llama-server' })).toMatchObject({
+      faults: [expect.stringMatching(/^TESSERA_TEXT_COMMAND: set TESSERA_TEXT_URL/)],
     });
   });
 
@@ -57,7 +81,7 @@ describe('settings', () => {
     const names = { TESSERA_TEXT_MODELS: ' chat = qwen2.5:7b ', TESSERA_SPEECH_KEY: 'unused' };
     expect(readEnv({ ...GOOD, ...more, ...kobold, ...names })).toMatchObject({
       env: {
-        engines: ['koboldcpp', 'text', 'painter', 'flite', 'composer'],
+        engines: ['koboldcpp', 'text', ...EMBEDDED],
         servers: {
           koboldcpp: { url: new URL('http://h:5001'), key: null, adminKey: 'a', models: new Map() },
           text: {

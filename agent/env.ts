@@ -1,18 +1,25 @@
 /**
- * The agent's settings, from the environment: the only reader of `process.env`.
- * Every fault is told at once, each with what to do.
+ * The agent's settings, from the environment, and from its file what is not there: the only reader
+ * of `process.env`. Every fault is told at once, each with what to do.
  */
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { parseAgentToken } from '#schema/id.ts';
 import type { PoolId } from '#schema/id.ts';
 import { DRAIN_MS } from '#schema/limits.ts';
+import { BUNDLE } from './bundle.ts';
+import { ClassifierEnv, classifierOf } from './check/settings.ts';
+import type { ClassifierSettings } from './check/settings.ts';
 import { ComfyuiEnv, comfyuiOf } from './engines/comfyui/settings.ts';
+import { LlamaEnv, llamaOf } from './engines/llama/settings.ts';
 import { ENGINE_NAMES, SERVER_NAMES } from './engines/registry.ts';
 import type { AllServers, EngineName } from './engines/registry.ts';
 import { ServerEnv, serversOf } from './engines/server/settings.ts';
 import { POOLS_MAX } from './limits.ts';
 import { LOG_LEVELS } from './log.ts';
+import { PROCESS_NAMES, ProcessEnv, processesOf } from './process/settings.ts';
+import type { Processes } from './process/settings.ts';
 
 const PORT_MAX = 65_535;
 const TOKEN_HELP = 'set it to the token that the edge gave for this agent, tsa_…';
@@ -62,6 +69,9 @@ const Env = z.object({
     .optional(),
   ...ServerEnv.shape,
   ...ComfyuiEnv.shape,
+  ...LlamaEnv.shape,
+  ...ProcessEnv.shape,
+  ...ClassifierEnv.shape,
 });
 
 export interface AgentEnv {
@@ -78,14 +88,35 @@ export interface AgentEnv {
   /** By default those that need no server, and those whose server is set. */
   readonly engines: readonly EngineName[];
   readonly servers: AllServers;
+  /** Of those, the ones that the agent starts itself. */
+  readonly processes: Processes;
+  /** What looks at pictures before they are sent; null: nothing does. */
+  readonly classifier: ClassifierSettings | null;
+  /** What engine processes are given of the environment: nothing of ours. */
+  readonly processEnv: Readonly<Record<string, string>>;
 }
 
-/** The settings, or one line for each that is missing or wrong. */
-export function readEnv(
-  source: Readonly<Record<string, string | undefined>> = process.env,
-): { ok: true; env: AgentEnv } | { ok: false; faults: readonly string[] } {
+export type Settings = Readonly<Record<string, string | undefined>>;
+export type EnvResult =
+  | { readonly ok: true; readonly env: AgentEnv }
+  | { readonly ok: false; readonly faults: readonly string[] };
+
+/** Every variable there is. */
+export const ENV_NAMES: readonly string[] = Object.keys(Env.shape);
+
+/** The settings' file that is named, and the user's home, where it is else looked for. */
+export function readSurroundings(source: Settings = process.env): {
+  readonly config: string | null;
+  readonly home: string;
+} {
+  return { config: source['TESSERA_CONFIG'] || null, home: source['HOME'] || homedir() };
+}
+
+/** The settings, or one line for each that is missing or wrong; `file` has what is not in `source`. */
+export function readEnv(source: Settings = process.env, file: Settings = {}): EnvResult {
   // An empty variable, as compose files make them, is one that is not set.
-  const given = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== ''));
+  const set = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== ''));
+  const given = { ...file, ...set };
   const parsed = Env.safeParse(given);
   if (!parsed.success) {
     const faults = parsed.error.issues.map((issue) => {
@@ -95,29 +126,52 @@ export function readEnv(
     return { ok: false, faults };
   }
   const env = parsed.data;
-  const servers: AllServers = { ...serversOf(env), ...comfyuiOf(env) };
-  const isThere = (name: EngineName) =>
-    !SERVER_NAMES.some((server) => server === name && !(server in servers));
-  const engines = [...new Set(env.TESSERA_ENGINES ?? ENGINE_NAMES.filter(isThere))];
-  const lost = engines.find((name) => !isThere(name));
-  if (lost) {
-    const help = `set the address of its server, TESSERA_${lost.toUpperCase()}_URL`;
-    return { ok: false, faults: [`TESSERA_ENGINES: ${lost}: ${help}`] };
-  }
   const tokens = env.TESSERA_AGENT_TOKEN;
   // Ids sort by time: a pool that is added later does not move the folder.
   const [oldest] = tokens.map(({ agentId }) => agentId).toSorted();
+  const data = env.TESSERA_DATA ?? join('.tessera', 'agents', oldest!);
+  const { llama, fault } = llamaOf(env, data);
+  if (fault !== undefined) return { ok: false, faults: [fault] };
+  const servers: AllServers = { ...serversOf(env), ...comfyuiOf(env), ...(llama && { llama }) };
+  const isThere = (name: EngineName) =>
+    !SERVER_NAMES.some((server) => server === name && !(server in servers));
+  // The one-file build has the packages of the embedded ones only when somebody put them beside it.
+  const usual = BUNDLE ? SERVER_NAMES : ENGINE_NAMES;
+  const engines = [...new Set<EngineName>(env.TESSERA_ENGINES ?? usual.filter(isThere))];
+  const lost = engines.find((name) => !isThere(name));
+  if (lost) {
+    const help =
+      lost === 'llama'
+        ? 'set TESSERA_LLAMA_MODEL to a GGUF file'
+        : `set the address of its server, TESSERA_${lost.toUpperCase()}_URL`;
+    return { ok: false, faults: [`TESSERA_ENGINES: ${lost}: ${help}`] };
+  }
+  const processes = processesOf(env);
+  const homeless = PROCESS_NAMES.find((name) => name in processes && !(name in servers));
+  if (homeless) {
+    const name = homeless.toUpperCase();
+    const help = `set TESSERA_${name}_URL to the address where it will listen`;
+    return { ok: false, faults: [`TESSERA_${name}_COMMAND: ${help}`] };
+  }
   return {
     ok: true,
     env: {
       url: env.TESSERA_URL,
       tokens: tokens.map(({ pool, token }) => ({ pool, token })),
-      data: env.TESSERA_DATA ?? join('.tessera', 'agents', oldest!),
+      data,
       healthPort: env.TESSERA_HEALTH_PORT ?? null,
       drainMs: env.TESSERA_DRAIN_MS,
       logLevel: env.TESSERA_LOG_LEVEL,
       engines,
       servers,
+      processes,
+      classifier: classifierOf(env),
+      processEnv: ownless(source),
     },
   };
+}
+
+function ownless(source: Settings): Record<string, string> {
+  const others = Object.entries(source).filter(([name]) => !name.startsWith('TESSERA_'));
+  return Object.fromEntries(others.flatMap(([name, value]) => (value ? [[name, value]] : [])));
 }

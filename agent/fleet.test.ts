@@ -18,7 +18,9 @@ function fleetOf(engines: readonly Engine[], clock = new TestClock()) {
 
 function context(signal = new AbortController().signal): RunContext {
   const ignore = () => {};
-  return { signal, directory: 'scratch', onProgress: ignore, onPreview: ignore, onText: ignore };
+  const openInput = () => Promise.reject(new Error('the job brings no file'));
+  const told = { onProgress: ignore, onPreview: ignore, onText: ignore };
+  return { signal, directory: 'scratch', openInput, ...told };
 }
 
 function run(fleet: Fleet, spec: JobSpec): Promise<RunResult> {
@@ -41,6 +43,22 @@ it('announces the engines that answer, and leaves out those that are away', asyn
   await expect(run(fleet, TEXT_SPEC)).rejects.toMatchObject({
     code: 'model_unavailable',
   });
+});
+
+it('misses an engine that is away, but one that never could run here only where it must', async () => {
+  const bell = new Bell();
+  const [must, may] = [new TestEngine('must', [], bell), new TestEngine('may', ['chat'], bell)];
+  const fleet = fleetOf([must, Object.assign(may, { optional: true })]);
+  [must.away, may.away] = [true, true];
+  const missed = async () => {
+    await fleet.discover();
+    return fleet.engines().flatMap(({ name, away }) => (away ? [name] : []));
+  };
+  expect(await missed()).toEqual(['must']);
+  [must.away, may.away] = [false, false];
+  expect(await missed()).toEqual([]);
+  may.away = true;
+  expect(await missed()).toEqual(['may']);
 });
 
 it('does not wait for an engine that hangs', async () => {
@@ -122,6 +140,86 @@ describe('several jobs', () => {
     void fleet.run(jobs([live()]));
     expect(() => fleet.run(jobs([live()]))).toThrow('one run at a time');
   });
+});
+
+describe('engines that have to run to say what they have', () => {
+  const bell = new Bell();
+  class Hidden extends TestEngine {
+    surveyed = 0;
+    readonly found = Promise.withResolvers<void>();
+
+    survey(signal: AbortSignal): Promise<void> {
+      this.surveyed++;
+      this.away = false;
+      bell.ring();
+      const late = new Promise<never>((_, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason as Error));
+      });
+      return Promise.race([this.found.promise, late]);
+    }
+
+    occupies(): boolean {
+      return !this.away;
+    }
+  }
+  function hidden(name: string, model: string): Hidden {
+    const engine = new Hidden(name, [model], bell);
+    engine.away = true;
+    return engine;
+  }
+
+  it('are started one after another, each after the one before has given the GPU back', async () => {
+    const [first, second] = [hidden('first', 'svd'), hidden('second', 'chat')];
+    const fleet = fleetOf([first, second]);
+    await fleet.discover();
+    const survey = fleet.survey();
+    await bell.until(() => first.surveyed === 1);
+    expect(second.surveyed).toBe(0);
+    first.found.resolve();
+    second.found.resolve();
+    expect(await survey).toBe(true);
+    expect(first.freed).toBe(1);
+    expect(fleet.engines().map(({ models }) => models)).toEqual([['svd'], ['chat']]);
+    expect(await fleet.survey()).toBe(false);
+  });
+
+  it('are left alone while they rest after a failure, and nothing is unloaded for them', async () => {
+    const [works, rests] = [new TestEngine('works', ['chat'], bell), hidden('rests', 'svd')];
+    works.loaded = ['chat'];
+    const tired: Engine = Object.assign(rests, { trouble: () => 'it failed' });
+    const fleet = fleetOf([works, tired]);
+    await fleet.discover();
+    expect(await fleet.survey()).toBe(false);
+    expect([works.freed, rests.surveyed]).toEqual([0, 0]);
+    expect(fleet.engines()[1]?.trouble).toBe('it failed');
+  });
+
+  it('wait for a job that needs the GPU, and not the job for them', async () => {
+    const [known, late] = [new TestEngine('known', ['chat'], bell), hidden('late', 'svd')];
+    const fleet = fleetOf([known, late]);
+    await fleet.discover();
+    const survey = fleet.survey();
+    await bell.until(() => late.surveyed === 1);
+    void run(fleet, TEXT_SPEC);
+    await bell.until(() => known.busy());
+    expect(await survey).toBe(false);
+    expect(late.freed).toBe(1);
+  });
+});
+
+it('waits for graphics memory to come back before the next engine uses it', async () => {
+  const bell = new Bell();
+  const [picture, text] = [new TestEngine('a', ['svd'], bell), new TestEngine('b', ['chat'], bell)];
+  picture.loaded = ['svd'];
+  const free = [100, 100, 3000, 9000];
+  let asked = 0;
+  const askGpu = () =>
+    Promise.resolve({ name: 'RTX', vramMib: 9000, vramFreeMib: free[asked++] ?? 9000 });
+  const fleet = new Fleet([picture, text], { log: quiet, askGpu, pause: () => Promise.resolve() });
+  await fleet.discover();
+  void run(fleet, TEXT_SPEC);
+  await bell.until(() => text.busy());
+  expect(asked).toBe(free.length);
 });
 
 it('closes every engine, also when one of them fails to', async () => {

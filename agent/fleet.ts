@@ -3,6 +3,7 @@
  * frees the others before when they hold the GPU. An engine that does not answer counts as away
  * and is asked again later. One run at a time; the caller sees to that.
  */
+import { setTimeout } from 'node:timers/promises';
 import type { Capabilities } from '#schema/agent-protocol.ts';
 import { assert } from '#schema/assert.ts';
 import { AGENT_MODELS_MAX, BATCH_MAX } from '#schema/limits.ts';
@@ -12,13 +13,18 @@ import { EngineError } from './engines/engine.ts';
 import type { Gpu } from './gpu.ts';
 import { DISCOVER_MS_MAX } from './limits.ts';
 import type { Log } from './log.ts';
+import { awaitMemory } from './memory.ts';
 import type { EngineState } from './residency.ts';
-import { place, residentModels } from './residency.ts';
+import { freedFor, memoryOf, place, residentModels } from './residency.ts';
 
 export interface EngineStatus extends EngineState {
   readonly version: string | null;
   readonly up: boolean;
   readonly batchMax: number;
+  /** What is wrong with it; null when nothing is known to be. */
+  readonly trouble: string | null;
+  /** Whether it ought to be up and is not. */
+  readonly away: boolean;
 }
 
 export interface FleetParts {
@@ -26,6 +32,8 @@ export interface FleetParts {
   readonly askGpu: (signal: AbortSignal) => Promise<Gpu | null>;
   /** Makes the signal that ends a question to an engine; given in tests. */
   readonly timeout?: (ms: number) => AbortSignal;
+  /** Waits, between looks at the GPU's memory; given in tests. */
+  readonly pause?: (ms: number) => Promise<unknown>;
 }
 
 export class Fleet {
@@ -33,16 +41,55 @@ export class Fleet {
   readonly #log: Log;
   readonly #askGpu: FleetParts['askGpu'];
   readonly #timeout: (ms: number) => AbortSignal;
+  readonly #pause: NonNullable<FleetParts['pause']>;
   readonly #found = new Map<string, EngineInfo>();
+  /** Engines that were up once. */
+  readonly #seen = new Set<string>();
   #gpu: Gpu | null = null;
   /** Jobs of the run that goes on. */
   #runs = 0;
+  /** The survey that goes on, and what ends it. */
+  #survey: { readonly over: Promise<boolean>; readonly abort: AbortController } | null = null;
 
-  constructor(engines: readonly Engine[], { log, askGpu, timeout }: FleetParts) {
+  constructor(engines: readonly Engine[], { log, askGpu, timeout, pause }: FleetParts) {
     this.#engines = engines;
     this.#log = log;
     this.#askGpu = askGpu;
     this.#timeout = timeout ?? ((ms) => AbortSignal.timeout(ms));
+    this.#pause = pause ?? ((ms) => setTimeout(ms));
+  }
+
+  /**
+   * Starts, one after the other, the engines that have to run to say what they have, and asks
+   * them; answers whether any was. A run that needs the GPU goes before. Never rejects.
+   */
+  survey(): Promise<boolean> {
+    if (this.#survey) return this.#survey.over;
+    const abort = new AbortController();
+    const over = this.#surveyAll(abort.signal).finally(() => {
+      this.#survey = null;
+    });
+    this.#survey = { over, abort };
+    return over;
+  }
+
+  async #surveyAll(signal: AbortSignal): Promise<boolean> {
+    let asked = false;
+    for (const engine of this.#engines) {
+      // One that rests after a failure is no reason to unload what works.
+      const isSettled = this.#found.has(engine.name) || (engine.trouble?.() ?? null) !== null;
+      if (!engine.survey || isSettled || this.#runs > 0 || signal.aborted) continue;
+      try {
+        await this.#free(freedFor(engine.name, this.engines()), engine.name, Infinity);
+        signal.throwIfAborted();
+        await engine.survey(signal);
+        await this.#ask(engine);
+        asked = true;
+      } catch (error) {
+        this.#log.warn('engine.survey', { engine: engine.name, detail: String(error) });
+      }
+    }
+    return asked;
   }
 
   /** Asks every engine what it has; never rejects. */
@@ -67,6 +114,7 @@ export class Fleet {
   engines(): readonly EngineStatus[] {
     return this.#engines.map((engine) => {
       const info = this.#found.get(engine.name);
+      const isMissed = !engine.optional || this.#seen.has(engine.name);
       return {
         name: engine.name,
         version: info?.version ?? null,
@@ -74,6 +122,9 @@ export class Fleet {
         batchMax: info?.batchMax ?? 1,
         models: info?.models ?? [],
         resident: engine.resident(),
+        occupies: engine.occupies?.() ?? false,
+        trouble: engine.trouble?.() ?? null,
+        away: info === undefined && isMissed,
       };
     });
   }
@@ -104,19 +155,36 @@ export class Fleet {
 
   async #start(jobs: readonly EngineJob[]): Promise<readonly Promise<RunResult>[]> {
     const { model } = jobs[0]!.spec;
+    if (memoryOf(model) !== 0) await this.#endSurvey();
     const placement = place(model, this.engines());
     if (!placement) {
       const detail = `no engine here has ${model}`;
       throw new EngineError({ code: 'model_unavailable', retryable: true, detail });
     }
-    for (const name of placement.free) {
-      this.#log.info('engine.free', { engine: name, for: model });
-      await this.#find(name).free();
-    }
+    await this.#free(placement.free, model, memoryOf(model) ?? Infinity);
     return runTogether(this.#find(placement.engine), jobs);
   }
 
+  async #endSurvey(): Promise<void> {
+    this.#survey?.abort.abort(new Error('a job needs the GPU'));
+    await this.#survey?.over;
+  }
+
+  /** Has engines give their memory back, and waits until so much shows, MiB, or no more comes. */
+  async #free(names: readonly string[], wanted: string, needMib: number): Promise<void> {
+    if (names.length === 0) return;
+    for (const name of names) {
+      this.#log.info('engine.free', { engine: name, for: wanted });
+      await this.#find(name).free();
+    }
+    const askFreeMib = async () =>
+      (await this.#askGpu(this.#timeout(DISCOVER_MS_MAX)))?.vramFreeMib ?? null;
+    const freeMib = await awaitMemory(needMib, { askFreeMib, pause: (ms) => this.#pause(ms) });
+    this.#log.debug('gpu.free', { needMib, freeMib });
+  }
+
   async close(): Promise<void> {
+    await this.#endSurvey();
     const ends = await Promise.allSettled(this.#engines.map((engine) => engine.close()));
     for (const end of ends) {
       if (end.status === 'rejected') {
@@ -136,6 +204,7 @@ export class Fleet {
       this.#found.delete(engine.name);
     }
     const is = this.#found.has(engine.name);
+    if (is) this.#seen.add(engine.name);
     if (was !== is) this.#log.info(is ? 'engine.up' : 'engine.away', { engine: engine.name });
   }
 

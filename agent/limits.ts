@@ -41,6 +41,8 @@ export const LEAVE_MS = 10 * SECOND_MS;
 export const UPLOAD_BYTES_PER_S_MIN = 100 * KIB;
 /** Files of one job that are sent at once: a home uplink is full with these. */
 export const UPLOADS_MAX = 4;
+/** Transfers of an input file, with pauses between, before the attempt fails. */
+export const INPUT_TRIES_MAX = 4;
 /** Generated text is sent on this often: smooth for a reader, few requests. */
 export const TEXT_BATCH_MS = 150;
 /** Text of one job that waits to be sent; more than the longest answer has. */

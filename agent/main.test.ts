@@ -2,16 +2,18 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Bell } from './doubles/clock.ts';
 import { EdgeServer, TOKEN } from './doubles/edge-server.ts';
-import { IMAGE_SPEC } from './doubles/spec.ts';
+import { freePort, membersOf, untilSo } from './doubles/group.ts';
+import { IMAGE_SPEC, TEXT_SPEC } from './doubles/spec.ts';
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
+const SERVER = fileURLToPath(new URL('engines/doubles/server.ts', import.meta.url));
 const IDLE_BYTES_MAX = 150 * 1024 * 1024;
 
 let bell: Bell;
@@ -39,13 +41,14 @@ afterEach(async () => {
   await rm(data, { recursive: true, force: true });
 });
 
-/** Starts the agent; answers its exit code. */
-function launch(env: Record<string, string> = {}): Promise<number | null> {
-  const started = fork(MAIN, {
+/** Starts the agent, or one of its commands; answers its exit code. */
+function launch(env: Record<string, string> = {}, args: string[] = []): Promise<number | null> {
+  const started = fork(MAIN, args, {
     silent: true,
     execArgv: [],
     env: {
       PATH: '/usr/bin:/bin',
+      HOME: data,
       TESSERA_URL: url.href,
       TESSERA_AGENT_TOKEN: TOKEN,
       TESSERA_DATA: data,
@@ -171,6 +174,67 @@ it('gives its job up when it was stopped for longer than its lease, and tells no
   expect(server.stored.size).toBe(0);
   child?.kill('SIGKILL');
   await exit;
+});
+
+it('tells how it does, and leaves when it is told to by its command', async () => {
+  expect(await launch({}, ['status'])).toBe(3);
+  const exit = launch();
+  await idle();
+  const running = child;
+  expect(await launch({}, ['status'])).toBe(0);
+  expect(output).toMatch(/^ok: agent .+\npool {4}main: registered\nengine {2}painter: there$/m);
+  expect(await launch({}, ['drain'])).toBe(0);
+  expect(await exit).toBe(0);
+  expect(running?.exitCode).toBe(0);
+  expect(await readdir(data)).not.toContain('running.json');
+});
+
+it('starts an engine by its command, serves with it, and takes it along', async () => {
+  const port = await freePort();
+  const order = JSON.stringify({ serves: 'text', port });
+  const exit = launch({
+    TESSERA_ENGINES: 'koboldcpp',
+    TESSERA_KOBOLDCPP_URL: `http://127.0.0.1:${port}`,
+    TESSERA_KOBOLDCPP_COMMAND: `env > '${data}/seen'; exec '${process.execPath}' '${SERVER}' '${order}'`,
+  });
+  await idle();
+  const job = server.model.submit(TEXT_SPEC);
+  server.wake();
+  await logged('job.complete');
+  expect(job.status).toBe('completed');
+  const started = /"op":"engine.start","engine":"koboldcpp","pid":(\d+)/.exec(output)?.[1];
+  expect((await membersOf(Number(started))).length).toBeGreaterThan(1);
+  child?.kill('SIGKILL');
+  await exit;
+  await untilSo(async () => (await membersOf(Number(started))).length === 0);
+  expect(await readFile(join(data, 'seen'), 'utf8')).not.toContain('TESSERA');
+});
+
+it('has a job run again when its engine is killed under it, with the engine started anew', async () => {
+  const [port, moodFile] = [await freePort(), join(data, 'mood')];
+  await writeFile(moodFile, 'stall');
+  const order = JSON.stringify({ serves: 'text', port, moodFile });
+  const exit = launch({
+    TESSERA_ENGINES: 'koboldcpp',
+    TESSERA_KOBOLDCPP_URL: `http://127.0.0.1:${port}`,
+    TESSERA_KOBOLDCPP_COMMAND: `exec '${process.execPath}' '${SERVER}' '${order}'`,
+  });
+  await idle();
+  const job = server.model.submit(TEXT_SPEC);
+  server.wake();
+  await bell.until(() => server.texts.size > 0);
+  await writeFile(moodFile, '');
+  const group = Number(/"op":"engine.start","engine":"koboldcpp","pid":(\d+)/.exec(output)?.[1]);
+  process.kill(-group, 'SIGKILL');
+  await logged('job.complete');
+  expect(job).toMatchObject({ status: 'completed', attempt: 2 });
+  expect(output).toContain('"op":"engine.crash"');
+  child?.kill('SIGTERM');
+  expect(await exit).toBe(0);
+});
+
+it('refuses what is no command of it', async () => {
+  expect(await launch({}, ['dance'])).toBe(2);
 });
 
 it('says which settings are missing and leaves with 2', async () => {

@@ -1,196 +1,156 @@
 /**
- * The agent: takes jobs from the edge by outgoing requests alone, runs them on this box's engines
- * and uploads the results. SIGTERM, SIGINT, or the end of the process that launched it make it
- * drain: it finishes or gives back what runs, then leaves; a second signal ends it at once.
- * Leaves with 0 when drained, 1 after a fault, 2 when its settings or its token are wrong.
+ * Entry of the agent. Without a command it serves (`run`); the others help its operator. The code
+ * of a command is loaded only when it is asked for. Leaves with 0 when all is well, 1 after a
+ * fault, 2 when its settings, its arguments or its token are wrong, 3 when no agent runs.
  */
-import { mkdir, rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import type { Served } from './agent.ts';
-import { Agent } from './agent.ts';
-import { createClock } from './clock.ts';
-import { EdgeClient } from './edge-client.ts';
-import { openEngines } from './engines/registry.ts';
-import type { AgentEnv } from './env.ts';
-import { lockData } from './data-lock.ts';
-import { readEnv } from './env.ts';
-import { Fleet } from './fleet.ts';
-import { askGpu } from './gpu.ts';
-import type { HealthSource } from './health.ts';
-import { serveHealth } from './health.ts';
-import type { Log } from './log.ts';
-import { createLog } from './log.ts';
-import { CLOSE_MS_MAX, SAME_SIGNAL_MS } from './limits.ts';
-import { Metrics } from './metrics.ts';
-import type { Exit, SessionParts } from './run.ts';
-import { Spool } from './spool.ts';
+import { Command } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
+import { BUNDLE } from './bundle.ts';
+import { configPath, loadSettings } from './config.ts';
+import { CHILD_ARGUMENT } from './engines/child.ts';
+import { readSurroundings } from './env.ts';
+import type { AgentEnv } from './env.ts';
 
-const HEALTH_PORT = 9400;
-const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
-async function main(): Promise<number> {
-  const settings = readEnv();
-  if (!settings.ok) {
-    for (const fault of settings.faults) process.stderr.write(`${fault}\n`);
-    return 2;
-  }
-  const { env } = settings;
-  const log = createLog(env.logLevel);
-  if (env.url.protocol === 'http:' && !LOOPBACK.test(env.url.hostname)) {
-    log.warn('agent.plain_http', { host: env.url.host, help: 'the token travels unencrypted' });
-  }
-  const exit = await runAgent(env, log);
-  const help = {
-    unauthorized: 'the edge refused TESSERA_AGENT_TOKEN: it is unknown or revoked; make a new one',
-    engine_wedged: 'an engine did not stop; start the agent again, and the engine if it is its own',
-    fault: 'see agent.fault above',
-    locked: 'see agent.locked above',
-    drained: null,
-  }[exit.reason];
-  log[exit.code === 0 ? 'info' : 'error']('agent.exit', { ...exit, help });
-  return exit.code;
+const program = new Command('tessera-agent')
+  .description('Serves jobs of a Tessera with the engines of this machine.')
+  .version(packageJson.version)
+  .option('--config <file>', 'settings, instead of ~/.config/tessera/agent.json')
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+
+function named(): string | undefined {
+  return program.opts<{ config?: string }>().config;
 }
 
-async function runAgent(env: AgentEnv, log: Log): Promise<Exit> {
-  const lock = await lockData(resolve(env.data));
-  if (!lock.ok) {
-    const help = 'another agent uses this folder; stop it, or set TESSERA_DATA to another one';
-    log.error('agent.locked', { data: env.data, pid: lock.holder, help });
-    return { code: 1, reason: 'locked' };
+/** Does something with sound settings; tells what is wrong with others. */
+async function withSettings(act: (env: AgentEnv) => Promise<number>): Promise<void> {
+  const settings = await loadSettings(named());
+  if (settings.ok) {
+    process.exitCode = await act(settings.env);
+    return;
   }
-  try {
-    return await runLocked(env, log);
-  } finally {
-    await lock.release();
-  }
+  for (const fault of settings.faults) process.stderr.write(`${fault}\n`);
+  process.exitCode = 2;
 }
 
-async function runLocked(env: AgentEnv, log: Log): Promise<Exit> {
-  const version = packageJson.version;
-  const clock = createClock();
-  const data = resolve(env.data);
-  const scratch = join(data, 'scratch');
-  // What an earlier process left half done is of no use: results that count are in the spool.
-  await rm(scratch, { recursive: true, force: true });
-  await mkdir(scratch, { recursive: true, mode: 0o700 });
-  const pools = await Promise.all(
-    env.tokens.map(async ({ pool, token }): Promise<SessionParts> => {
-      const spool = await Spool.open(join(data, 'spool', pool), { wall: () => clock.wall(), log });
-      const edge = new EdgeClient({ url: env.url, token, version });
-      return { pool, edge, spool, kept: await spool.load() };
-    }),
-  );
-  const engines = await openEngines(
-    { names: env.engines, servers: env.servers },
-    (engine, error) => log.error('engine.broken', { engine, detail: error }),
-    (engine, words) => log.warn('engine.words', { engine, words }),
-  );
-  const fleet = new Fleet(engines, { log, askGpu });
-  const metrics = new Metrics();
-  const capabilities = await fleet.discover();
-  const own = { clock, random: Math.random, fleet, log, metrics, version, scratch };
-  const agent = new Agent({ ...own, capabilities, drainMs: env.drainMs }, pools);
-  const health = await openHealth(describe(agent, { fleet, metrics, version }), env.healthPort);
-  log.info('agent.start', {
-    version,
-    pid: process.pid,
-    edge: env.url.origin,
-    pools: env.tokens.map(({ pool }) => pool),
-    engines: capabilities.engines.map(({ engine }) => engine),
-    healthUrl: `http://127.0.0.1:${health.port}/health`,
+interface InitOptions {
+  readonly url?: string;
+  readonly token?: string;
+  readonly data?: string;
+  readonly unit?: boolean;
+  readonly yes?: boolean;
+  readonly force?: boolean;
+}
+
+async function runInit(options: InitOptions): Promise<void> {
+  const { init } = await import('./operator/init.ts');
+  const { createInterface } = await import('node:readline/promises');
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  const { url, token, data, unit, yes = false, force = false } = options;
+  const ask = async (question: string, fallback: string) =>
+    yes ? fallback : (await terminal.question(`${question}: `)).trim() || fallback;
+  process.exitCode = await init({
+    config: configPath(named()),
+    home: readSurroundings().home,
+    given: {
+      ...(url === undefined ? {} : { url }),
+      ...(token === undefined ? {} : { token }),
+      ...(data === undefined ? {} : { data }),
+      ...(unit === undefined ? {} : { unit }),
+    },
+    ask,
+    print,
+    overwrite: force,
+    exec: [process.execPath, process.argv[1]!],
   });
-  onStopWanted(agent, log);
-  agent.start();
-  const exit = await agent.done;
-  agent.stop();
-  await agent.goodbyes();
-  const edges = pools.map(({ edge }) => edge.close());
-  const closed = Promise.all([health.close(), ...edges, fleet.close()]);
-  // An engine that cannot be ended must not keep the agent from leaving.
-  await Promise.race([closed, new Promise<void>((settle) => clock.after(CLOSE_MS_MAX, settle))]);
-  return exit;
+  terminal.close();
 }
 
-/** The usual port, or any free one when several agents share a box; a port asked for must do. */
-async function openHealth(source: HealthSource, port: number | null) {
-  try {
-    return await serveHealth(source, port ?? HEALTH_PORT);
-  } catch (error) {
-    if (port !== null || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    return serveHealth(source, 0);
+async function runDoctor(): Promise<void> {
+  const { examine, REAL_BOX } = await import('./operator/doctor.ts');
+  const { describe } = await import('./operator/finding.ts');
+  const { askGpu } = await import('./gpu.ts');
+  const settings = await loadSettings(named());
+  for await (const finding of examine(settings, { ...REAL_BOX, askGpu }, named())) {
+    print(describe(finding));
+    if (finding.state === 'bad') process.exitCode = 1;
   }
 }
 
-function describe(
-  agent: Agent,
-  parts: { readonly fleet: Fleet; readonly metrics: Metrics; readonly version: string },
-): HealthSource {
-  const { fleet, metrics, version } = parts;
-  return {
-    health() {
-      const served = agent.served();
-      return {
-        status: statusOf(served),
-        version,
-        pools: served.map(({ pool, session, left }) => ({
-          pool,
-          sessionId: session.sessionId,
-          registered: session.registered && left === null,
-          draining: session.drain !== null,
-          left,
-        })),
-        engines: fleet.engines().map(({ name, up }) => ({ name, up })),
-        jobs: served.flatMap(({ session }) =>
-          session.leases.map(({ grant, phase, progress }) => ({
-            id: grant.jobId,
-            attempt: grant.attempt,
-            phase,
-            fraction: progress?.fraction ?? 0,
-          })),
-        ),
-        spooled: agent.spooled(),
-        memoryBytes: process.memoryUsage.rss(),
-        uptimeS: Math.round(process.uptime()),
-      };
-    },
-    capabilities: () => ({
-      ...agent.served()[0]?.session.capabilities,
-      resident: fleet.resident(),
-    }),
-    async metrics() {
-      metrics.onEngines(fleet.engines(), agent.spooled());
-      return { contentType: metrics.contentType, text: await metrics.text() };
-    },
-  };
+async function fetchNow(env: AgentEnv): Promise<number> {
+  const { fetchModel } = await import('./operator/model.ts');
+  const { stdout } = process;
+  const draw = (line: string): void => void stdout.write(`\r${line}`);
+  const { signal } = new AbortController();
+  return fetchModel(env, { print, draw: stdout.isTTY ? draw : null, signal });
 }
 
-/** The agent as a whole is as well as the worst of its sessions. */
-function statusOf(served: readonly Served[]): 'ok' | 'degraded' | 'draining' {
-  if (served.every(({ session }) => session.drain !== null)) return 'draining';
-  const well = served.every(
-    ({ session, left }) => session.registered && left === null && session.health.status === 'ok',
+/** The one-file build as the process of an embedded engine. */
+async function runChild(name: string): Promise<void> {
+  switch (name) {
+    case 'painter':
+      await import('./engines/painter/child.ts');
+      return;
+    case 'animator':
+      await import('./engines/animator/child.ts');
+      return;
+    case 'composer':
+      await import('./engines/composer/child.ts');
+      return;
+    case 'llama':
+      await import('./engines/llama/child.ts');
+      return;
+    case 'onnx':
+      await import('./check/onnx/child.ts');
+      return;
+    case 'flite':
+      await import('./engines/flite/child.ts');
+      return;
+    default:
+      process.exit(2);
+  }
+}
+
+program
+  .command('run', { isDefault: true })
+  .description('take jobs and run them, until told to stop')
+  .action(() => withSettings(async (env) => (await import('./daemon.ts')).serve(env)));
+program
+  .command('init')
+  .description('write the settings: asks, and looks for engines on this machine')
+  .option('--url <url>', 'address of the service')
+  .option('--token <token>', 'token of this agent')
+  .option('--data <folder>', 'where results wait until they are delivered')
+  .option('--unit', 'write a systemd unit too')
+  .option('--no-unit', 'write none')
+  .option('--yes', 'ask nothing')
+  .option('--force', 'replace settings that are there')
+  .action(runInit);
+program
+  .command('doctor')
+  .description('look at everything the agent needs, and say how to mend what is wrong')
+  .action(runDoctor);
+program
+  .command('status')
+  .description('how the agent on this machine does')
+  .action(() =>
+    withSettings(async ({ data }) => (await import('./operator/control.ts')).status(data, print)),
   );
-  return well ? 'ok' : 'degraded';
-}
+program
+  .command('fetch')
+  .description('download the embedded language model now')
+  .action(() => withSettings(fetchNow));
+program
+  .command('drain')
+  .description('tell the agent on this machine to finish and leave, and wait for it')
+  .action(() =>
+    withSettings(async ({ data }) => (await import('./operator/control.ts')).drain(data, print)),
+  );
 
-function onStopWanted(agent: Agent, log: Log): void {
-  let stopAt: number | null = null;
-  const drain = (cause: string) => {
-    log.info('agent.stop', { cause });
-    agent.drain();
-  };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      // A supervisor, its group and a terminal may each send the same signal: that is one wish.
-      if (stopAt !== null && performance.now() - stopAt > SAME_SIGNAL_MS) process.exit(1);
-      if (stopAt !== null) return;
-      stopAt = performance.now();
-      drain(signal);
-    });
-  }
-  // Started by a launcher that is gone now: nobody would stop us later.
-  if (process.connected) process.on('disconnect', () => drain('launcher gone'));
+if (BUNDLE && process.argv[2] === CHILD_ARGUMENT) {
+  await runChild(process.argv[3] ?? '');
+} else {
+  await program.parseAsync();
+  process.exit();
 }
-
-process.exit(await main());

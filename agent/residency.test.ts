@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { place, residentModels } from './residency.ts';
+import { freedFor, place, residentModels } from './residency.ts';
 
 const engine = (name: string, models: string[], resident: string[] = []) => ({
   name,
@@ -32,6 +32,21 @@ it.each([
   ],
 ])('places a model when %s', (_, engines, placement) => {
   expect(place('chat', engines)).toEqual(placement);
+});
+
+it('frees an engine whose process is there, even with nothing loaded or known', () => {
+  const idle = { ...engine('a', ['svd']), occupies: true };
+  expect(place('chat', [idle, engine('b', ['chat'])])).toEqual({ engine: 'b', free: ['a'] });
+  const unknown = { ...engine('a', []), occupies: true };
+  expect(place('chat', [unknown, engine('b', ['chat'])])).toEqual({ engine: 'b', free: ['a'] });
+  const small = { ...engine('a', ['painter']), occupies: true };
+  expect(place('chat', [small, engine('b', ['chat'])])).toEqual({ engine: 'b', free: [] });
+});
+
+it('frees every other engine that holds the GPU for one that nobody has asked yet', () => {
+  const engines = [engine('a', ['svd'], ['svd']), engine('b', []), engine('c', ['chat'])];
+  expect(freedFor('b', engines)).toEqual(['a']);
+  expect(freedFor('a', engines)).toEqual([]);
 });
 
 it('never frees the GPU for a model that does not need it', () => {

@@ -11,6 +11,8 @@ export interface EngineState {
   /** What it has installed; empty while it is away. */
   readonly models: readonly ModelId[];
   readonly resident: readonly ModelId[];
+  /** Whether a process of it is there, which holds graphics memory even with nothing loaded. */
+  readonly occupies?: boolean;
 }
 
 export interface Placement {
@@ -43,5 +45,16 @@ function usesGpu(model: ModelId): boolean {
 }
 
 function holdsGpu(engine: EngineState): boolean {
-  return engine.resident.some(usesGpu);
+  const { occupies = false, models, resident } = engine;
+  return resident.some(usesGpu) || (occupies && (models.length === 0 || models.some(usesGpu)));
+}
+
+/** Engines that give their memory back before one is started that nobody has asked yet. */
+export function freedFor(name: string, engines: readonly EngineState[]): string[] {
+  return engines.filter((other) => other.name !== name && holdsGpu(other)).map((one) => one.name);
+}
+
+/** Graphics memory that a model needs, MiB; null for one that the catalog does not know. */
+export function memoryOf(model: ModelId): number | null {
+  return findModel(model)?.vramMib ?? null;
 }

@@ -11,10 +11,13 @@ import { join } from 'node:path';
 import type { Capabilities } from '#schema/agent-protocol.ts';
 import type { PoolId } from '#schema/id.ts';
 import type { JobSpec } from '#schema/job.ts';
+import { checkOutputs } from './check/classifier.ts';
+import type { Classifier } from './check/classifier.ts';
 import type { Clock } from './clock.ts';
 import type { EdgeClient } from './edge-client.ts';
 import type { RunContext, RunResult } from './engines/engine.ts';
 import type { Fleet } from './fleet.ts';
+import { createInputs } from './input.ts';
 import { STOP_MS_MAX } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -40,6 +43,8 @@ export interface SharedParts {
   readonly capabilities: Capabilities;
   /** How long a drain lets the running job go on, ms. */
   readonly drainMs: number;
+  /** Looks at what was made before it is sent; without one, all is sent. */
+  readonly classifier?: Classifier | null;
 }
 
 /** What a session has of its own. */
@@ -232,7 +237,7 @@ export class AgentLoop {
 
   /** What the run of one job needs: its place on this box and the ways out of the engine. */
   #prepare({ lease, grant, spec }: StartedJob) {
-    const { scratch, edge, clock } = this.#parts;
+    const { scratch, edge, clock, classifier } = this.#parts;
     const name = `${grant.jobId}.${grant.fencingToken}.${lease}`;
     const work = new Work(grant, { directory: join(scratch, name) });
     work.running = true;
@@ -246,6 +251,7 @@ export class AgentLoop {
     const context: RunContext = {
       signal,
       directory,
+      openInput: createInputs({ edge, clock, inputs: grant.inputs, directory, signal }),
       onProgress: (told) => {
         const progress = clean.progress(told);
         if (!progress) return;
@@ -255,6 +261,8 @@ export class AgentLoop {
         this.dispatch({ type: 'progressed', lease, progress, preview: null, usage });
       },
       onPreview: (told) => {
+        // Nobody has looked at it yet.
+        if (classifier) return;
         const preview = clean.preview(told);
         const usage = this.#session.leases.find((other) => other.id === lease)?.usage ?? {};
         if (preview) this.dispatch({ type: 'progressed', lease, progress: null, preview, usage });
@@ -272,6 +280,8 @@ export class AgentLoop {
     const { work, spec } = of;
     try {
       const { outputs, usage, loadMs } = checkResult(await of.result, work.directory);
+      const { classifier } = this.#parts;
+      if (classifier) await checkOutputs(outputs, classifier, work.signal);
       work.outputs = outputs;
       const delivers = outputs.length > 0 || work.text !== null;
       return { kind: 'done', delivers, usage, loadMs };

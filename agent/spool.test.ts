@@ -27,7 +27,7 @@ function open(): Promise<Spool> {
 function kept(number = 1) {
   const jobId = `job_01${String(number).padStart(24, '0')}_main`;
   const spans = { attempt: 1, leaseMs: 90_000, expiresAt: 5, runMsMax: 1000 };
-  const grant = { jobId, fencingToken: 2, ...spans, uploadTicket: 'ticket' };
+  const grant = { jobId, fencingToken: 2, ...spans, uploadTicket: 'ticket', inputs: [] };
   return { grant, usage: { steps: 3 }, loadMs: 1.5, serviceMs: 20 };
 }
 

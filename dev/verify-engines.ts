@@ -1,12 +1,16 @@
 /**
  * `npm run engines:verify -- --comfyui http://127.0.0.1:8188 --text URL --koboldcpp URL
- * --speech URL`: puts servers that run elsewhere to the same checks that the tests' doubles pass,
- * and prints one line for each. `--workflows DIR` adds an operator's ComfyUI workflows.
+ * --speech URL --llama FILE.gguf [--llama-home DIR]`: puts servers that run elsewhere, and the
+ * embedded model, to the same checks that the tests' doubles pass, and prints one line for each.
+ * `--workflows DIR` adds an operator's ComfyUI workflows; DIR of the model has node-llama-cpp.
  * Exit code 1 when a check failed, 2 when nothing was asked.
  */
 import { parseArgs } from 'node:util';
 import { COMFYUI_CHECKS, ComfyuiBench } from '../agent/engines/comfyui/conformance.ts';
+import type { Engine } from '../agent/engines/engine.ts';
 import { createKoboldcpp } from '../agent/engines/koboldcpp.ts';
+import { createLlama } from '../agent/engines/llama.ts';
+import { LlamaEnv, llamaOf } from '../agent/engines/llama/settings.ts';
 import { createOpenaiText } from '../agent/engines/openai-text.ts';
 import { verifyEngine } from '../agent/engines/server/conformance.ts';
 import { ServerEnv, serversOf } from '../agent/engines/server/settings.ts';
@@ -50,7 +54,19 @@ async function verifyServer(name: ServerName, address: string): Promise<number> 
   const { create, variable } = SERVERS[name];
   const settings = serversOf(ServerEnv.parse({ [variable]: address }))[name];
   if (!settings) throw new Error(`${variable} names no server`);
-  const checks = await verifyEngine(create({ settings, say }));
+  return verify(name, create({ settings, say }));
+}
+
+async function verifyLlama(model: string, home: string | undefined): Promise<number> {
+  const variables = { TESSERA_LLAMA_MODEL: model, TESSERA_LLAMA_HOME: home };
+  const { llama, fault } = llamaOf(LlamaEnv.parse(variables), '.');
+  if (!llama) throw new Error(fault ?? 'no model is named');
+  return verify('llama', createLlama({ settings: llama, say }));
+}
+
+async function verify(name: string, engine: Engine): Promise<number> {
+  const checks = await verifyEngine(engine);
+  await engine.close();
   return checks.reduce(
     (failed, { claim, fault }) => failed + tell(`${name}: ${claim}`, { fault, note: '' }),
     0,
@@ -59,16 +75,25 @@ async function verifyServer(name: ServerName, address: string): Promise<number> 
 
 const url = { type: 'string' } as const;
 const { values } = parseArgs({
-  options: { comfyui: url, workflows: url, koboldcpp: url, text: url, speech: url },
+  options: {
+    comfyui: url,
+    workflows: url,
+    koboldcpp: url,
+    text: url,
+    speech: url,
+    llama: url,
+    'llama-home': url,
+  },
 });
 const names = (Object.keys(SERVERS) as ServerName[]).filter((name) => values[name]);
-if (!values.comfyui && names.length === 0) {
+if (!values.comfyui && !values.llama && names.length === 0) {
   console.error(
-    'usage: npm run engines:verify -- [--comfyui URL [--workflows DIR]] [--koboldcpp URL] [--text URL] [--speech URL]',
+    'usage: npm run engines:verify -- [--comfyui URL [--workflows DIR]] [--koboldcpp URL] [--text URL] [--speech URL] [--llama FILE [--llama-home DIR]]',
   );
   process.exitCode = 2;
 } else {
   let failed = values.comfyui ? await verifyComfyui(values.comfyui, values.workflows) : 0;
+  if (values.llama) failed += await verifyLlama(values.llama, values['llama-home']);
   for (const name of names) failed += await verifyServer(name, values[name]!);
   process.exitCode = failed > 0 ? 1 : 0;
 }

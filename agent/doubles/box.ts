@@ -7,6 +7,7 @@ import type { JobSpec } from '#schema/job.ts';
 import { DRAIN_MS } from '#schema/limits.ts';
 import { EdgeClient } from '../edge-client.ts';
 import { Fleet } from '../fleet.ts';
+import type { Classifier } from '../check/classifier.ts';
 import { createLog } from '../log.ts';
 import { Metrics } from '../metrics.ts';
 import { Agent } from '../agent.ts';
@@ -46,6 +47,8 @@ export class Box {
   readonly lines: Line[] = [];
   readonly metrics = new TurnMetrics(this.bell);
   directory = '';
+  /** Looks at results before they are sent. */
+  classifier: Classifier | null = null;
   agent!: Agent;
   #urls: readonly URL[] = [];
   #edges: readonly EdgeClient[] = [];
@@ -104,7 +107,8 @@ export class Box {
     this.#edges = pools.map(({ edge }) => edge);
     const fleet = new Fleet([this.engine], { log, askGpu: () => Promise.resolve(null), timeout });
     const capabilities = await fleet.discover();
-    const own = { clock, random: () => 1, fleet, log, metrics, version, scratch };
+    const { classifier } = this;
+    const own = { clock, random: () => 1, fleet, log, metrics, version, scratch, classifier };
     const shared = { ...own, capabilities, drainMs: DRAIN_MS };
     this.agent = new Agent(shared, pools);
     this.agent.start();

@@ -4,7 +4,7 @@
  * cancelled leases, repeats of every call; grants of several like jobs to who can run them
  * together. No queueing policy. Time is an argument.
  */
-import type { LeasedJob, LeaseRef } from '#schema/agent-protocol.ts';
+import type { InputFile, LeasedJob, LeaseRef } from '#schema/agent-protocol.ts';
 import type { Artifact } from '#schema/artifact.ts';
 import { assert } from '#schema/assert.ts';
 import type { ErrorCode } from '#schema/error.ts';
@@ -21,6 +21,8 @@ import type { BodyOf, Request, Verb } from '../session/state.ts';
 export interface ModelJob {
   readonly id: string;
   readonly spec: JobSpec;
+  /** Files of it that are lent with the lease. */
+  readonly inputs: readonly InputFile[];
   readonly runMsMax: number;
   status: 'queued' | 'running' | 'completed' | 'failed' | 'cancelled';
   token: number;
@@ -54,11 +56,15 @@ export class EdgeModel {
     this.#pool = pool;
   }
 
-  submit(spec: JobSpec, runMsMax = 600_000): ModelJob {
+  submit(
+    spec: JobSpec,
+    { runMsMax = 600_000, inputs = [] }: { runMsMax?: number; inputs?: readonly InputFile[] } = {},
+  ): ModelJob {
     const number = String(this.jobs.size + 1).padStart(24, '0');
     const job: ModelJob = {
       id: `job_01${number}_${this.#pool}`,
       spec,
+      inputs,
       runMsMax,
       status: 'queued',
       token: 0,
@@ -193,6 +199,7 @@ export class EdgeModel {
       expiresAt: Math.round(job.expiresAt),
       runMsMax: job.runMsMax,
       uploadTicket: `ticket-${job.id}-${job.token}`,
+      inputs: [...job.inputs],
     };
   }
 

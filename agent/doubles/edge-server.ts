@@ -70,6 +70,8 @@ export class EdgeServer {
   readonly calls: { readonly verb: Verb; readonly body: unknown }[] = [];
   readonly stored = new Map<string, Stored>();
   readonly texts = new Map<string, string>();
+  /** Input files by their URL; null never answers. */
+  readonly media = new Map<string, Uint8Array | null>();
   readonly userAgents = new Set<string>();
   /** Sessions that said goodbye. */
   readonly left = new Set<string>();
@@ -124,6 +126,13 @@ export class EdgeServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.url?.startsWith('/media/')) {
+      const bytes = this.media.get(request.url);
+      if (bytes) response.end(bytes);
+      else if (bytes === undefined) refuse(response, 'not_found');
+      this.#bell.ring();
+      return;
+    }
     this.userAgents.add(request.headers['user-agent'] ?? '');
     if (request.headers.authorization !== `Bearer ${tokenOf(this.pool)}`) {
       refuse(response, 'unauthorized');

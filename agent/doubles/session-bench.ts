@@ -29,6 +29,7 @@ export function leased(jobId: string, fencingToken = 1): LeasedJob {
     expiresAt: 0,
     runMsMax: 600_000,
     uploadTicket: 'ticket',
+    inputs: [],
   };
 }
 

@@ -23,4 +23,5 @@ export const GRANT = {
   expiresAt: 0,
   runMsMax: 1000,
   uploadTicket: 'ticket',
+  inputs: [],
 };

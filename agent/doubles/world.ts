@@ -89,7 +89,7 @@ export class World {
   }
 
   submit(): void {
-    this.edge.submit(IMAGE_SPEC, 120_000);
+    this.edge.submit(IMAGE_SPEC, { runMsMax: 120_000 });
     this.#wakeParked();
   }
 

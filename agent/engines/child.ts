@@ -8,13 +8,17 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
+import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { assert } from '#schema/assert.ts';
+import { BUNDLE } from '../bundle.ts';
 import { EngineError } from './engine.ts';
 import type { Message, Reply } from './serve.ts';
 
 /** A visitor's next job comes within this time and finds its engine loaded (100 to 500 ms). */
 export const IDLE_MS = 60_000;
+/** First argument of the one-file build when it is to be a child. */
+export const CHILD_ARGUMENT = 'engine-child';
 /** Of what a child writes to its standard error in one run; a fault is told in its first lines. */
 const WORDS_CHARS_MAX = 4000;
 /** The start of it that goes into an error's detail; a log's field holds no more. */
@@ -179,7 +183,11 @@ export class Child<Q extends object, E, R> {
 
 function startProcess(path: string): ChildProcess {
   try {
-    return fork(path, {
+    // In the one-file build the same file is every child too; it is told by its folder which.
+    const [script, args] = BUNDLE
+      ? [fileURLToPath(import.meta.url), [CHILD_ARGUMENT, basename(dirname(path))]]
+      : [path, []];
+    return fork(script, args, {
       // WASI announces itself as experimental; its version is pinned by `engines`.
       execArgv: ['--disable-warning=ExperimentalWarning'],
       serialization: 'advanced',

@@ -6,9 +6,11 @@
  * It keeps the files it made in output/tessera: nothing in its interface removes them.
  */
 import { randomUUID } from 'node:crypto';
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { ModelId } from '#schema/model.ts';
 import type { JobSpec } from '#schema/job.ts';
+import { BUNDLE } from '../bundle.ts';
 import { Discovery } from './comfyui/discovery.ts';
 import { Execution } from './comfyui/execution.ts';
 import { ComfyFailure, ends, fromException } from './comfyui/failure.ts';
@@ -18,7 +20,6 @@ import type { HistoryEntry } from './comfyui/frame.ts';
 import { fillGraph, isMedia, sizeOf, taskOf } from './comfyui/graph.ts';
 import type { MediaSpec } from './comfyui/graph.ts';
 import { bringInputs } from './comfyui/input.ts';
-import type { ReadInput } from './comfyui/input.ts';
 import { PACE } from './comfyui/limits.ts';
 import type { Pace } from './comfyui/limits.ts';
 import { Meter } from './comfyui/meter.ts';
@@ -26,7 +27,7 @@ import { Previews } from './comfyui/preview.ts';
 import { collect } from './comfyui/result.ts';
 import { ComfyServer, ServerAway } from './comfyui/server.ts';
 import { ComfySocket } from './comfyui/socket.ts';
-import { loadWorkflows } from './comfyui/template.ts';
+import { loadWorkflows, parseTemplate } from './comfyui/template.ts';
 import type { Workflow } from './comfyui/template.ts';
 import type { Engine, EngineInfo, RunContext, RunResult } from './engine.ts';
 
@@ -40,8 +41,6 @@ export interface ComfyuiOptions {
   readonly url: URL;
   /** Folder of the operator's workflows; they go before ours. */
   readonly workflows?: string | null;
-  /** How files that jobs name are had; without it, no job that brings one is taken. */
-  readonly readInput?: ReadInput | null;
   readonly say?: (words: string) => void;
   readonly pace?: Partial<Pace>;
 }
@@ -49,8 +48,13 @@ export interface ComfyuiOptions {
 /** The engine of every model that the server has a workflow for. */
 export async function createComfyui(options: ComfyuiOptions): Promise<Engine> {
   const say = options.say ?? (() => {});
-  const folders = [...(options.workflows ? [options.workflows] : []), OWN_WORKFLOWS];
+  // Results are made fit to be seen with it; without it there are none.
+  createRequire(import.meta.url).resolve('sharp');
+  const folders = [options.workflows ?? [], BUNDLE ? [] : OWN_WORKFLOWS].flat();
   const workflows = await loadWorkflows(folders, say);
+  for (const [name, text] of Object.entries(BUNDLE?.workflows ?? {})) {
+    workflows.push(parseTemplate(name, text));
+  }
   const { info, resident, run, free, close } = new Comfyui(options, workflows, say).bound();
   return { name: 'comfyui', discover: info, resident, run, free, close };
 }
@@ -61,7 +65,6 @@ class Comfyui {
   readonly #socket: ComfySocket;
   readonly #clientId = randomUUID();
   readonly #discovery: Discovery;
-  readonly #readInput: ReadInput | null;
   readonly #say: (words: string) => void;
   #execution: Execution | null = null;
   /** What the server told last while it could be asked. */
@@ -78,9 +81,8 @@ class Comfyui {
   ) {
     this.#pace = { ...PACE, ...options.pace };
     this.#server = new ComfyServer(options.url, this.#pace);
-    this.#readInput = options.readInput ?? null;
     this.#say = say;
-    this.#discovery = new Discovery({ workflows, hasInputs: this.#readInput !== null, say });
+    this.#discovery = new Discovery({ workflows, say });
     this.#socket = new ComfySocket({
       url: options.url,
       clientId: this.#clientId,
@@ -149,13 +151,13 @@ class Comfyui {
   }): Promise<RunResult> {
     const { spec, offer, context } = job;
     const { workflow } = offer;
-    const { signal, directory } = context;
+    const { signal, directory, openInput } = context;
     const promptId = randomUUID();
     const server = this.#server;
     const now = (): number => performance.now();
     try {
       const size = sizeOf(offer, spec);
-      const parts = { server, readInput: this.#readInput, promptId, size, signal };
+      const parts = { server, openInput, promptId, size, signal };
       const inputs = await bringInputs(spec, parts);
       const graph = fillGraph(offer, spec, { prefix: `${PREFIX}/${promptId}`, ...inputs });
       const meter = new Meter({

@@ -58,6 +58,7 @@ export function createComposer(options?: ChildOptions): Engine {
 
   return {
     name: 'composer',
+    optional: true,
     discover: async () => {
       const { resolve } = createRequire(import.meta.url);
       try {

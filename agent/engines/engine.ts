@@ -41,8 +41,10 @@ export interface RunResult {
 export interface RunContext {
   /** Aborts when the job is cancelled, its lease is lost or its time is over. */
   readonly signal: AbortSignal;
-  /** An empty folder of this run; the agent removes it after the upload. */
+  /** A folder of this run, with the files that were opened; the agent removes it after the upload. */
   readonly directory: string;
+  /** Where a file of the job lies; fetched when first asked for. Rejects with `EngineError`. */
+  readonly openInput: (fileId: string) => Promise<string>;
   readonly onProgress: (progress: Progress) => void;
   readonly onPreview: (preview: Preview) => void;
   /** Generated text as it comes. */
@@ -58,6 +60,8 @@ export interface EngineJob {
 export interface Engine {
   /** Unique among the agent's engines. */
   readonly name: string;
+  /** Used where it can run; that it cannot run here, is no fault. */
+  readonly optional?: boolean;
   /** Asks the engine what it has; null when it cannot run here. */
   discover(signal: AbortSignal): Promise<EngineInfo | null>;
   /** Models loaded now. */
@@ -70,6 +74,12 @@ export interface Engine {
    * engine can do that, else made in vain. The last to end, ends the execution.
    */
   runBatch?(jobs: readonly EngineJob[]): readonly Promise<RunResult>[];
+  /** Starts it, where that is needed to know what it has; `discover` then knows. May take minutes. */
+  survey?(signal: AbortSignal): Promise<void>;
+  /** Whether it holds memory of its own even with no model loaded: a process that we started. */
+  occupies?(): boolean;
+  /** What is wrong with it, for the operator; null when nothing is. */
+  trouble?(): string | null;
   /** Unloads every model and gives the memory back. */
   free(): Promise<void>;
   close(): Promise<void>;

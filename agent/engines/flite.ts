@@ -58,6 +58,7 @@ export function createFlite(options?: ChildOptions): Engine {
 
   return {
     name: 'flite',
+    optional: true,
     discover: async () => {
       const resolve = createRequire(import.meta.url).resolve;
       try {

@@ -225,6 +225,13 @@ describe('a conversation that is too long', () => {
     expect(await bench.failure(run({ messages: [], prompt: content }))).toEqual(refusal);
     expect(double.of('/v1/chat/completions')).toEqual([]);
   });
+
+  it('is refused, not made of plain words, when it is to be JSON', async () => {
+    await open();
+    const failure = await bench.failure(run({ json: true }));
+    expect(failure).toMatchObject({ code: 'engine_rejected', retryable: false });
+    expect(double.asked.filter(({ path }) => path.includes('generate'))).toEqual([]);
+  });
 });
 
 describe('a failure', () => {

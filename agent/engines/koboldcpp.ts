@@ -19,7 +19,7 @@ import type { Tokenizer } from './openai-text/tokenizer.ts';
 import { ServerClient } from './server/client.ts';
 import { freeQuietly, Teller, wrongType } from './server/engine.ts';
 import type { ServerOptions } from './server/engine.ts';
-import { lacking } from './server/fault.ts';
+import { lacking, refused } from './server/fault.ts';
 
 const USUAL = 'chat';
 /** What it was started with, and how it is emptied, among the options of its admin API. */
@@ -106,6 +106,7 @@ class Koboldcpp implements Engine {
   async run(spec: JobSpec, context: RunContext): Promise<RunResult> {
     context.signal.throwIfAborted();
     if (spec.type !== 'text') throw wrongType('KoboldCPP', spec.type);
+    if (spec.json) throw refused('KoboldCPP is not kept to JSON: leave out json');
     const { signal } = context;
     const loadMs = await this.#ensure(spec, context);
     const tokenizer = await kobTokenizer(this.#client, signal);

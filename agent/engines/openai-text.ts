@@ -172,6 +172,7 @@ class OpenaiText implements Engine {
       top_p: spec.top_p,
       seed: spec.seed,
       ...(spec.stop.length > 0 ? { stop: spec.stop } : {}),
+      ...(spec.json ? { response_format: { type: 'json_object' } } : {}),
       stream: true,
       stream_options: { include_usage: true },
     };

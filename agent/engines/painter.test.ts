@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
@@ -189,7 +189,7 @@ describe('a batch', () => {
 
   it('refuses the job that it cannot paint, and paints the others', async () => {
     const contexts = [0, 1].map(() => bench.contextOf(new AbortController().signal));
-    const specs = [{ ...SPEC, upscale: 2 }, SPEC];
+    const specs = [{ ...SPEC, loras: [{ name: 'style', weight: 1 }] }, SPEC];
     const results = engine.runBatch!(
       specs.map((spec, index) => ({ spec, context: contexts[index]! })),
     );
@@ -236,12 +236,120 @@ describe('ends', () => {
   });
 
   it.each([
-    ['an input image', { input_image: 'file_x' }],
     ['a LoRA', { loras: [{ name: 'style', weight: 1 }] }],
-    ['upscaling', { upscale: 2 }],
+    ['enlarging beyond what a file may have', { width: 2048, upscale: 4 }],
   ])('refuses %s', async (_, changes) => {
     const refused = await run(changes).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(EngineError);
     expect(refused).toMatchObject({ code: 'engine_rejected', retryable: false });
+  });
+});
+
+describe('a picture that is brought', () => {
+  const FILE = 'file_x';
+  const [width, height] = [96, 64];
+
+  /** Left half red, right half blue. */
+  async function bring(name = FILE): Promise<Buffer> {
+    const red = { create: { width: 48, height: 64, channels: 3 as const, background: '#d02020' } };
+    const blue = { create: { ...red.create, background: '#2020d0' } };
+    const right = await sharp(blue).png().toBuffer();
+    const picture = sharp(red)
+      .extend({ right: 48, background: '#000' })
+      .composite([{ input: right, left: 48, top: 0 }]);
+    await picture.png().toFile(join(bench.directory, name));
+    return sharp(join(bench.directory, name)).removeAlpha().raw().toBuffer();
+  }
+
+  async function pixels(changes: Partial<ImageSpec>): Promise<Buffer> {
+    const { outputs } = await run({ width, height, input_image: FILE, ...changes });
+    return sharp(outputs[0]!.path).removeAlpha().raw().toBuffer();
+  }
+
+  /** Mean difference of two pictures, over columns from `from` to `to`. */
+  function distance(a: Buffer, b: Buffer, [from, to] = [0, width]): number {
+    let sum = 0;
+    let count = 0;
+    for (let i = 0; i < a.length; i++) {
+      const x = Math.floor(i / 3) % width;
+      if (x < from || x >= to) continue;
+      sum += Math.abs(a[i]! - b[i]!);
+      count += 1;
+    }
+    return sum / count;
+  }
+
+  it('stays as it is at strength 0, and is left further behind the stronger it is painted', async () => {
+    const original = await bring();
+    expect(distance(await pixels({ strength: 0 }), original)).toBe(0);
+    const faint = distance(await pixels({ strength: 0.2 }), original);
+    const strong = distance(await pixels({ strength: 1 }), original);
+    expect(faint).toBeGreaterThan(1);
+    expect(strong).toBeGreaterThan(faint * 1.5);
+  });
+
+  it('keeps its shapes: the left stays redder than the right', async () => {
+    await bring();
+    const painted = await pixels({ strength: 0.5, steps: 6 });
+    const redness = (x: number) => {
+      const i = (32 * width + x) * 3;
+      return painted[i]! - painted[i + 2]!;
+    };
+    expect(redness(20)).toBeGreaterThan(redness(76) + 40);
+  });
+
+  it('is varied by the seed', async () => {
+    await bring();
+    const [one, two] = [await pixels({ seed: 1 }), await pixels({ seed: 2 })];
+    expect(distance(one, two)).toBeGreaterThan(1);
+  });
+
+  it('is painted only where the mask is white', async () => {
+    const original = await bring();
+    const white = { width: 48, height: 64, channels: 3 as const, background: '#fff' };
+    await sharp({ create: white })
+      .extend({ right: 48, background: '#000' })
+      .png()
+      .toFile(join(bench.directory, 'mask'));
+    const painted = await pixels({ strength: 1, mask: 'mask' });
+    expect(distance(painted, original, [50, width])).toBe(0);
+    expect(distance(painted, original, [0, 46])).toBeGreaterThan(5);
+  });
+
+  it('is painted only where the mask is transparent, when it is by that', async () => {
+    const original = await bring();
+    // The picture itself with a hole, as clients of OpenAI send it: its colours say nothing.
+    const hole = { width: 48, height: 64, channels: 4 as const };
+    const cut = { create: { ...hole, background: { r: 255, g: 255, b: 255, alpha: 1 } } };
+    await sharp(join(bench.directory, FILE))
+      .ensureAlpha()
+      .composite([{ input: cut, left: 0, top: 0, blend: 'dest-out' }])
+      .png()
+      .toFile(join(bench.directory, 'mask'));
+    const painted = await pixels({ strength: 1, mask: 'mask', mask_by: 'transparency' });
+    expect(distance(painted, original, [50, width])).toBe(0);
+    expect(distance(painted, original, [0, 46])).toBeGreaterThan(5);
+  });
+
+  it('is enlarged, by itself too', async () => {
+    await bring();
+    const { outputs } = await run({ width, height, input_image: FILE, strength: 0, upscale: 2 });
+    expect(outputs[0]).toMatchObject({ width: 192, height: 128 });
+    const { width: real } = await sharp(outputs[0]!.path).metadata();
+    expect(real).toBe(192);
+  });
+
+  it('that is none fails the job for good, and the next one is painted', async () => {
+    await writeFile(join(bench.directory, FILE), 'GIF89a nonsense');
+    const failure = await run({ input_image: FILE }).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 'input_unreadable', retryable: false });
+    expect((await run()).outputs).toHaveLength(1);
+  });
+
+  it('that cannot be had fails as its transfer did', async () => {
+    const lost = new EngineError({ code: 'job_failed', retryable: true, detail: 'cut' });
+    const context = bench.contextOf(new AbortController().signal);
+    const failing = { ...context, openInput: () => Promise.reject(lost) };
+    await expect(engine.run({ ...SPEC, input_image: FILE }, failing)).rejects.toBe(lost);
   });
 });

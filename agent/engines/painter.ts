@@ -5,6 +5,7 @@
  * size and steps give the same pixels. It paints and encodes in a child process that the first
  * job starts; no image library is loaded here. A batch is one request to the child: one picture
  * is encoded while the next is painted, and a job's result is out as soon as its own are done.
+ * A picture that a job brings is painted over (painter/repaint.ts); enlarging is resampling.
  */
 import { execFile } from 'node:child_process';
 import type { JobSpec } from '#schema/job.ts';
@@ -18,6 +19,9 @@ const MODEL = 'painter';
 /** Counts changes of what is painted: the same version paints the same pixels. */
 const VERSION = '1';
 
+/** Longest side of a picture that was enlarged; a PNG of it is some 50 MB at most. */
+const ENLARGED_SIDE_PX_MAX = 4096;
+
 /** Jobs in one request: none waits for longer than a few pictures take. */
 const BATCH = 4;
 
@@ -25,22 +29,31 @@ function reject(detail: string): never {
   throw new EngineError({ code: 'engine_rejected', retryable: false, detail });
 }
 
+/** The job, as far as it is known before its files are there. */
 function toJob(spec: JobSpec, directory: string): PainterJob {
   if (spec.type !== 'image') return reject(`the painter runs no ${spec.type}`);
-  const { prompt, width, height, steps, seed, count } = spec;
-  if (
-    spec.input_image !== null ||
-    spec.mask !== null ||
-    spec.loras.length > 0 ||
-    spec.upscale > 1
-  ) {
-    return reject('the painter takes no input image, mask, LoRA or upscale');
+  const { prompt, width, height, steps, seed, count, strength, upscale } = spec;
+  if (spec.loras.length > 0) return reject('the painter takes no LoRA');
+  if (Math.max(width, height) * upscale > ENLARGED_SIDE_PX_MAX) {
+    return reject(`the painter enlarges to at most ${ENLARGED_SIDE_PX_MAX} px a side`);
   }
-  return { prompt, width, height, steps, seed, count, directory };
+  const files = { input: null, mask: null, maskKind: 'mask' as const };
+  return { prompt, width, height, steps, seed, count, strength, upscale, ...files, directory };
+}
+
+/** The job with its files, which may have to be fetched. */
+async function bring(part: Part): Promise<Part> {
+  const { spec, job, context } = part;
+  if (spec.type !== 'image' || spec.input_image === null) return part;
+  const input = await context.openInput(spec.input_image);
+  const mask = spec.mask === null ? null : await context.openInput(spec.mask);
+  context.signal.throwIfAborted();
+  const maskKind = spec.mask_by === 'transparency' ? 'holes' : 'mask';
+  return { ...part, job: { ...job, input, mask, maskKind } };
 }
 
 /** Whether libvips has a build for this machine: asked of a process that ends at once. */
-function hasSharp(signal: AbortSignal): Promise<boolean> {
+export function hasSharp(signal: AbortSignal): Promise<boolean> {
   const options = { cwd: import.meta.dirname, env: {}, signal };
   const { promise, resolve } = Promise.withResolvers<boolean>();
   execFile(process.execPath, ['--eval', "require('sharp')"], options, (error) =>
@@ -51,6 +64,7 @@ function hasSharp(signal: AbortSignal): Promise<boolean> {
 
 /** A job of a batch on its way: it ends by its own pictures, its own abort, or with the batch. */
 interface Part {
+  readonly spec: JobSpec;
   readonly job: PainterJob;
   readonly context: RunContext;
   readonly end: PromiseWithResolvers<RunResult>;
@@ -64,7 +78,7 @@ class Batch {
   readonly #abort = new AbortController();
   #loadMs = 0;
   /** Of the last part: told when the child is free again. */
-  #last: RunResult | null = null;
+  #last: RunResult | EngineError | null = null;
 
   constructor(child: Child<PainterRequest, PainterEvent, null>, parts: readonly Part[]) {
     this.#child = child;
@@ -86,7 +100,11 @@ class Batch {
     };
     try {
       await this.#child.run(request, { signal, onEvent: (event) => this.#take(event), onReady });
-      for (const { end } of this.#pending) end.resolve(this.#last!);
+      const last = this.#last;
+      for (const { end } of this.#pending) {
+        if (last instanceof EngineError) end.reject(last);
+        else end.resolve(last!);
+      }
     } catch (error) {
       for (const { end } of this.#pending) end.reject(error);
     }
@@ -103,6 +121,13 @@ class Batch {
       case 'preview': {
         const data = Buffer.from(event.webp).toString('base64');
         context.onPreview({ content_type: 'image/webp', data });
+        return;
+      }
+      case 'unreadable': {
+        const { detail } = event;
+        const why = new EngineError({ code: 'input_unreadable', retryable: false, detail });
+        if (this.#pending.size === 1) this.#last = why;
+        else if (this.#pending.delete(part)) end.reject(why);
         return;
       }
       case 'done': {
@@ -142,18 +167,25 @@ export function createPainter(options?: ChildOptions): Engine {
       const end = Promise.withResolvers<RunResult>();
       try {
         context.signal.throwIfAborted();
-        parts.push({ job: toJob(spec, context.directory), context, end });
+        parts.push({ spec, job: toJob(spec, context.directory), context, end });
       } catch (error) {
         end.reject(error);
       }
       return end.promise;
     });
-    if (parts.length > 0) void new Batch(child, parts).paint();
+    const isReady = parts.every(({ spec }) => spec.type !== 'image' || spec.input_image === null);
+    if (isReady) start(parts);
+    else void bringAll(parts).then(start);
     return ends;
+  }
+
+  function start(parts: readonly Part[]): void {
+    if (parts.length > 0) void new Batch(child, parts).paint();
   }
 
   return {
     name: 'painter',
+    optional: true,
     discover: async (signal) => {
       installed ||= await hasSharp(signal);
       return installed ? { version: VERSION, models: [MODEL], batchMax: BATCH } : null;
@@ -164,6 +196,19 @@ export function createPainter(options?: ChildOptions): Engine {
     free: () => child.stop(),
     close: () => child.stop(),
   };
+}
+
+/** Those whose files are there; the others have ended. */
+async function bringAll(parts: readonly Part[]): Promise<Part[]> {
+  const ready: Part[] = [];
+  for (const part of parts) {
+    try {
+      ready.push(await bring(part));
+    } catch (error) {
+      part.end.reject(error);
+    }
+  }
+  return ready;
 }
 
 /** All pictures of a job together count the spec's steps once. */

@@ -7,16 +7,27 @@ import { EngineError } from './engine.ts';
 import type { ChildOptions } from './child.ts';
 import type { Engine } from './engine.ts';
 import type { ComfyuiSettings } from './comfyui/settings.ts';
+import type { LlamaSettings } from './llama/settings.ts';
 import type { ServerOptions } from './server/engine.ts';
 import type { Servers } from './server/settings.ts';
 
-/** Engines that are servers of their own, used when their address is set; preferred to the others. */
-export const SERVER_NAMES = ['comfyui', 'koboldcpp', 'text', 'speech', 'whisper'] as const;
-export const ENGINE_NAMES = [...SERVER_NAMES, 'painter', 'flite', 'composer'] as const;
+/** Engines that are used when their server's address, or their model, is set; preferred to the others. */
+export const SERVER_NAMES = ['comfyui', 'koboldcpp', 'text', 'speech', 'whisper', 'llama'] as const;
+export const ENGINE_NAMES = [
+  ...SERVER_NAMES,
+  'painter',
+  'flite',
+  'composer',
+  'animator',
+  'pocketsphinx',
+] as const;
 export type EngineName = (typeof ENGINE_NAMES)[number];
 
 /** Every server that is set, by its engine's name. */
-export type AllServers = Servers & { readonly comfyui?: ComfyuiSettings };
+export type AllServers = Servers & {
+  readonly comfyui?: ComfyuiSettings;
+  readonly llama?: LlamaSettings;
+};
 
 interface LoadOptions extends ChildOptions {
   readonly servers: AllServers;
@@ -33,12 +44,17 @@ const LOADERS: Readonly<Record<EngineName, (options: LoadOptions) => Promise<Eng
     (await import('./openai-text.ts')).createOpenaiText(serverOf('text', options)),
   speech: async (options) =>
     (await import('./speech.ts')).createSpeech(serverOf('speech', options)),
-  // Given no port for inputs, it announces nothing yet.
   whisper: async (options) =>
     (await import('./whisper.ts')).createWhisper(serverOf('whisper', options)),
+  llama: async ({ servers: { llama }, ...options }) => {
+    assert(llama, 'a model that is used has a place');
+    return (await import('./llama.ts')).createLlama({ ...options, settings: llama });
+  },
   painter: async (options) => (await import('./painter.ts')).createPainter(options),
+  animator: async (options) => (await import('./animator.ts')).createAnimator(options),
   flite: async (options) => (await import('./flite.ts')).createFlite(options),
   composer: async (options) => (await import('./composer.ts')).createComposer(options),
+  pocketsphinx: async () => (await import('./pocketsphinx.ts')).createPocketsphinx(),
 };
 
 /** Takes an engine's own words: what its process writes to its standard error, bounded. */

@@ -29,13 +29,10 @@ const bench = new ServerBench();
 let double: WhisperDouble;
 let url: URL;
 let engine: Engine;
-/** Where the input lies. */
-let source: string;
 
 async function open(changes: Partial<WhisperOptions> = {}, key: string | null = null) {
   engine = createWhisper({
     ...bench.options(url, { key }),
-    inputs: () => Promise.resolve(source),
     ffmpeg: 'no-such-ffmpeg',
     ...changes,
   });
@@ -73,8 +70,8 @@ beforeEach(async () => {
   double = new WhisperDouble();
   url = await double.start();
   await mkdir(join(bench.directory, 'in'));
-  source = join(bench.directory, 'in', 'recording');
-  await writeFile(source, wavOf(2));
+  bench.source = join(bench.directory, 'in', 'recording');
+  await writeFile(bench.source, wavOf(2));
 });
 afterEach(async () => {
   await engine.close();
@@ -82,15 +79,6 @@ afterEach(async () => {
 });
 
 describe('discovery', () => {
-  it('announces nothing as long as no recording can be delivered, and says so', async () => {
-    engine = createWhisper(bench.options(url));
-    const info = await engine.discover(new AbortController().signal);
-    expect(info).toEqual({ version: 'whisper.cpp', models: [] });
-    expect(bench.said).toEqual([expect.stringMatching(/recordings cannot be delivered/)]);
-    expect(await bench.failure(run())).toMatchObject({ code: 'model_unavailable' });
-    expect(engine.resident()).toEqual([]);
-  });
-
   it.each([
     ['whisper.cpp', {}, { version: 'whisper.cpp', models: ['whisper'] }],
     ['whisper.cpp that loads', { loading: true }, null],
@@ -174,7 +162,7 @@ describe.each(['whisper.cpp', 'speaches'] as const)('a recording at %s', (kind) 
   it('is sent whole, with its length', async () => {
     await run();
     const file = double.forms[0]!.get('file') as File;
-    expect(Buffer.from(await file.arrayBuffer()).equals(await readFile(source))).toBe(true);
+    expect(Buffer.from(await file.arrayBuffer()).equals(await readFile(bench.source))).toBe(true);
     expect(Number(asked().headers['content-length'])).toBe(asked().body.length);
   });
 
@@ -260,7 +248,7 @@ it('whisper.cpp that has another path, or loads, may be tried again', async () =
 describe('a recording of any format', () => {
   it('is converted by ffmpeg, which sees nothing of the agent', async () => {
     const ffmpeg = await fakeFfmpeg();
-    await writeFile(source, 'ID3 some music');
+    await writeFile(bench.source, 'ID3 some music');
     await open({ ffmpeg });
     await run();
     expect(await readFile(`${ffmpeg}.args`, 'utf8')).toMatch(
@@ -273,7 +261,7 @@ describe('a recording of any format', () => {
   });
 
   it('that ffmpeg cannot read is unreadable, in its own words', async () => {
-    await writeFile(source, 'junk');
+    await writeFile(bench.source, 'junk');
     await open({ ffmpeg: await fakeFfmpeg() });
     const failure = await bench.failure(run());
     expect(failure).toMatchObject({ code: 'input_unreadable', retryable: false });
@@ -282,7 +270,7 @@ describe('a recording of any format', () => {
   });
 
   it('ends with the job while it is converted', async () => {
-    await writeFile(source, 'hang');
+    await writeFile(bench.source, 'hang');
     const ffmpeg = await fakeFfmpeg();
     await open({ ffmpeg });
     const ended = run();
@@ -295,7 +283,7 @@ describe('a recording of any format', () => {
     ['is empty', wavOf(0), 'input_unreadable'],
     ['ends after its first bytes', Buffer.from('RIFF'), 'input_unreadable'],
   ])('that %s is refused before it is sent', async (_, file, code) => {
-    await writeFile(source, file);
+    await writeFile(bench.source, file);
     await open();
     expect(await bench.failure(run())).toMatchObject({ code, retryable: false });
     expect(double.forms).toEqual([]);
@@ -307,10 +295,10 @@ describe('a recording of any format', () => {
     // A byte rate of 1: its few samples play for hours.
     head.writeUInt32LE(1, 28);
     await writeFile(
-      source,
+      bench.source,
       Buffer.concat([head.subarray(0, 40), Buffer.from([0, 0, 1, 0]), Buffer.alloc(65_536)]),
     );
-    expect(await wavSeconds(source)).toBe(65_536);
+    expect(await wavSeconds(bench.source)).toBe(65_536);
     await open();
     expect(await bench.failure(run())).toMatchObject({ code: 'engine_rejected', retryable: false });
   });

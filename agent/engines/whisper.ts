@@ -1,8 +1,7 @@
 /**
  * Transcription by a Whisper server: whisper.cpp's own, or one of the OpenAI shape (speaches).
  * It tells no progress: that is estimated by what earlier recordings took. Closing the
- * connection cancels. Recordings reach it through a port; as long as the agent is given none, no
- * model is announced, since no job could be run.
+ * connection cancels.
  */
 import { openAsBlob } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -23,7 +22,7 @@ import { Pace } from './server/pace.ts';
 import { afterReal } from './server/watch.ts';
 import { findCommand, prepare, unreadable } from './whisper/recording.ts';
 import type { Recording } from './whisper/recording.ts';
-import { render, toTranscript, Verbose } from './whisper/transcript.ts';
+import { render, toTranscript, TRANSCRIPT_TYPES, Verbose } from './whisper/transcript.ts';
 
 const USUAL = 'whisper';
 const TRANSCRIBE_MS_MIN = 2 * 60_000;
@@ -32,19 +31,9 @@ const SLOWEST = 3;
 /** Text with the times of each word. */
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 
-const CONTENT = {
-  json: 'application/json',
-  text: 'text/plain',
-  srt: 'application/x-subrip',
-  vtt: 'text/vtt',
-} as const;
 const Models = z.object({ data: z.array(z.object({ id: z.string() })) });
 
-/** Brings a job's input file onto this box: answers its path. */
-export type OpenInput = (file: string, signal: AbortSignal) => Promise<string>;
-
 export interface WhisperOptions extends ServerOptions {
-  readonly inputs?: OpenInput;
   /** The command; given in tests. */
   readonly ffmpeg?: string;
 }
@@ -82,17 +71,16 @@ class Whisper implements Engine {
   async #discover(signal: AbortSignal): Promise<EngineInfo | null> {
     const listed = await this.#list(signal);
     if (!listed) return null;
-    const { settings, inputs, ffmpeg = 'ffmpeg' } = this.#options;
+    const { settings, ffmpeg = 'ffmpeg' } = this.#options;
     const { ids, kind } = listed;
     const { names, missing } = matchModels('transcription', { settings, ids, usual: USUAL });
     this.#kind = kind;
     this.#ffmpeg = await findCommand(ffmpeg, signal);
     const faults = [...missing];
     if (names.size === 0) faults.push('the server lists no model for transcription');
-    if (!inputs) faults.push('recordings cannot be delivered to this agent: nothing is announced');
     if (!this.#ffmpeg) faults.push('ffmpeg is not on the PATH: only WAV recordings can be read');
     this.#teller.tell(faults);
-    this.#names = inputs ? names : new Map();
+    this.#names = names;
     // whisper.cpp's server holds its one model as long as it runs.
     if (kind === 'whisper.cpp') this.#resident = [...this.#names.keys()];
     return { version: kind, models: [...this.#names.keys()] };
@@ -107,12 +95,11 @@ class Whisper implements Engine {
     if (spec.type !== 'transcription') throw wrongType('a Whisper server', spec.type);
     const { signal, directory } = context;
     const model = this.#names.get(spec.model);
-    const { inputs } = this.#options;
-    if (model === undefined || !inputs) throw lacking(`the server has no model for ${spec.model}`);
+    if (model === undefined) throw lacking(`the server has no model for ${spec.model}`);
     const report = (fraction: number) =>
       context.onProgress({ fraction, stage: 'running', step: null, steps: null });
     report(0);
-    const source = await inputs(spec.file, signal);
+    const source = await context.openInput(spec.file);
     const recording = await prepare(source, { ffmpeg: this.#ffmpeg, directory, signal });
     const { durationS } = recording;
     const told = await this.#pace.measure(durationS, report, () =>
@@ -121,7 +108,7 @@ class Whisper implements Engine {
     this.#resident = [...new Set([...this.#resident, spec.model])];
     const transcript = toTranscript(told, durationS);
     if (transcript.text === '') throw unreadable('no speech was heard in the recording');
-    const contentType = CONTENT[spec.format];
+    const contentType = TRANSCRIPT_TYPES[spec.format];
     const path = join(directory, `0.${CONTENT_TYPES[contentType]}`);
     await writeFile(path, render(transcript, spec));
     signal.throwIfAborted();

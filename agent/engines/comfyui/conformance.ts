@@ -77,6 +77,7 @@ export class ComfyuiBench {
     return {
       signal,
       directory: this.directory,
+      openInput: () => Promise.reject(new Error('the job brings no file')),
       onProgress: ({ step }) => onStep(step ?? 0),
       onPreview: () => {},
       onText: () => {},

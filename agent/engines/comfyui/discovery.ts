@@ -19,6 +19,7 @@ const TYPES: Readonly<Record<Task, JobType>> = {
   image_to_video: 'video',
   text_to_music: 'music',
 };
+
 /** Tasks that a job can ask for without a file of its own. */
 const WITHOUT_INPUT: ReadonlySet<Task> = new Set([
   'text_to_image',
@@ -28,8 +29,6 @@ const WITHOUT_INPUT: ReadonlySet<Task> = new Set([
 
 export interface DiscoveryParts {
   readonly workflows: readonly Workflow[];
-  /** Whether the files that jobs name can be had. */
-  readonly hasInputs: boolean;
   readonly say: (words: string) => void;
 }
 
@@ -57,13 +56,14 @@ export class Discovery {
     return this.models();
   }
 
-  /** Models with a workflow that would run now. */
+  /** Models that would run now: by text alone, unless a model always wants a file. */
   models(): readonly ModelId[] {
-    const { hasInputs } = this.#parts;
-    const usable = this.#usable().filter(
-      ({ workflow }) => hasInputs || WITHOUT_INPUT.has(workflow.task),
-    );
-    return [...new Set(usable.map(({ workflow }) => workflow.model))];
+    const isPlain = ({ task }: Workflow) => WITHOUT_INPUT.has(task);
+    const plain = new Set(this.#parts.workflows.filter(isPlain).map(({ model }) => model));
+    const usable = this.#usable()
+      .map(({ workflow }) => workflow)
+      .filter((workflow) => isPlain(workflow) || !plain.has(workflow.model));
+    return [...new Set(usable.map(({ model }) => model))];
   }
 
   /** The first workflow for a task of a model. */

@@ -8,12 +8,10 @@ import type { MediaSpec, Names } from './graph.ts';
 import { INPUT_PIXELS_MAX } from './limits.ts';
 import type { ComfyServer } from './server.ts';
 
-/** Brings the bytes of a file that a job names. */
-export type ReadInput = (fileId: string, signal: AbortSignal) => Promise<Uint8Array>;
-
 export interface InputParts {
   readonly server: ComfyServer;
-  readonly readInput: ReadInput | null;
+  /** Answers where a file of the job lies. */
+  readonly openInput: (fileId: string) => Promise<string>;
   readonly promptId: string;
   readonly size: { readonly width: number; readonly height: number } | null;
   readonly signal: AbortSignal;
@@ -27,27 +25,31 @@ export async function bringInputs(
   if (spec.type === 'music' || spec.input_image === null) return {};
   const inputImage = await bring(spec.input_image, 'image', parts);
   if (spec.type === 'video' || spec.mask === null) return { inputImage };
-  return { inputImage, mask: await bring(spec.mask, 'mask', parts) };
+  const role = spec.mask_by === 'transparency' ? 'holes' : 'mask';
+  return { inputImage, mask: await bring(spec.mask, role, parts) };
 }
 
-async function bring(fileId: string, role: 'image' | 'mask', parts: InputParts): Promise<string> {
-  const { server, readInput, promptId, size, signal } = parts;
-  if (!readInput) throw ends.rejected('input files cannot be had here');
-  const bytes = await prepare(await readInput(fileId, signal), { role, size });
+/** A mask is white where it counts; one by its holes is transparent there. */
+type Role = 'image' | 'mask' | 'holes';
+
+async function bring(fileId: string, role: Role, parts: InputParts): Promise<string> {
+  const { server, openInput, promptId, size, signal } = parts;
+  const bytes = await prepare(await openInput(fileId), { role, size });
   signal.throwIfAborted();
   return server.upload({ bytes, name: `tessera-${promptId}-${role}.png` }, signal);
 }
 
 async function prepare(
-  file: Uint8Array,
-  { role, size }: { role: 'image' | 'mask'; size: InputParts['size'] },
+  path: string,
+  { role, size }: { role: Role; size: InputParts['size'] },
 ): Promise<Uint8Array> {
   const { default: sharp } = await import('sharp');
   try {
     // Upright as the camera meant it: the tag that says so is dropped.
-    let picture: Sharp = sharp(file, { limitInputPixels: INPUT_PIXELS_MAX }).rotate();
+    let picture: Sharp = sharp(path, { limitInputPixels: INPUT_PIXELS_MAX }).rotate();
     if (size) picture = picture.resize(size.width, size.height, { fit: 'cover' });
-    picture = picture.flatten({ background: role === 'mask' ? '#000' : '#fff' });
+    if (role === 'holes') picture = picture.ensureAlpha().extractChannel('alpha').negate();
+    else picture = picture.flatten({ background: role === 'mask' ? '#000' : '#fff' });
     if (role === 'mask') picture = picture.grayscale();
     return await picture.toColourspace('srgb').png({ compressionLevel: 3 }).toBuffer();
   } catch (error) {

@@ -149,7 +149,7 @@ function* faultsOf(template: {
 export async function loadWorkflows(
   folders: readonly string[],
   say: (words: string) => void,
-): Promise<readonly Workflow[]> {
+): Promise<Workflow[]> {
   const workflows: Workflow[] = [];
   for (const folder of folders) {
     for (const name of await namesOf(folder, say)) {

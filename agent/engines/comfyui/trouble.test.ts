@@ -46,6 +46,7 @@ function contextOf(signal: AbortSignal = never): RunContext {
   return {
     signal,
     directory,
+    openInput: () => expect.unreachable('the job brings no file'),
     onProgress: ({ step }) => steps.push(step ?? 0),
     onPreview: () => {},
     onText: () => expect.unreachable('no text is made here'),

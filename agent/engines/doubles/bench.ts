@@ -35,6 +35,7 @@ export class EngineBench<Spec extends JobSpec> {
     return {
       signal,
       directory: this.directory,
+      openInput: (file) => Promise.resolve(join(this.directory, file)),
       onProgress: (event) => {
         this.progress.push(event);
         onStep?.(event.step ?? 0);

@@ -36,8 +36,9 @@ export abstract class HttpDouble {
     });
   }
 
-  async start(): Promise<URL> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+  /** Listens, by default on any free port. */
+  async start(port = 0): Promise<URL> {
+    await new Promise<void>((resolve) => this.#server.listen(port, '127.0.0.1', resolve));
     return new URL(`http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`);
   }
 

@@ -48,6 +48,8 @@ export class ServerBench {
   said: string[] = [];
   timers = new Timers();
   abort = new AbortController();
+  /** Where the file of a job lies. */
+  source = '';
   /** Looks on while a run reports. */
   onReport: () => void = () => {};
 
@@ -75,6 +77,7 @@ export class ServerBench {
     return {
       signal: this.abort.signal,
       directory,
+      openInput: () => Promise.resolve(this.source),
       onProgress: (event) => {
         this.progress.push(event);
         this.onReport();

@@ -6,7 +6,12 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import type { Sharp } from 'sharp';
 import { assert } from '#schema/assert.ts';
-import { PREVIEW_BYTES_MAX, THUMBNAIL_BYTES_MAX, THUMBNAIL_SIDE_PX } from '#schema/limits.ts';
+import {
+  FILE_IMAGE_PIXELS_MAX,
+  PREVIEW_BYTES_MAX,
+  THUMBNAIL_BYTES_MAX,
+  THUMBNAIL_SIDE_PX,
+} from '#schema/limits.ts';
 import type { Output } from '../engine.ts';
 import type { Pixels } from './picture.ts';
 
@@ -18,20 +23,43 @@ function open({ rgb, width, height }: Pixels): Sharp {
   return sharp(rgb, { raw: { width, height, channels: 3 } });
 }
 
+/** Pixels of the largest picture that a job may bring: decoding it costs three bytes each. */
+const INPUT_PIXELS_MAX = FILE_IMAGE_PIXELS_MAX;
+
+/** A picture that a job brings, upright and cut to this size: bytes of RGB, or one a pixel. */
+export async function load(
+  path: string,
+  { width, height, kind }: { width: number; height: number; kind: 'rgb' | 'mask' | 'holes' },
+): Promise<Uint8Array> {
+  const upright = sharp(path, { limitInputPixels: INPUT_PIXELS_MAX })
+    .rotate()
+    .resize(width, height, { fit: 'cover' });
+  // A mask by its holes counts where it is transparent, whatever its colours.
+  if (kind === 'holes') {
+    const holes = upright.ensureAlpha().extractChannel('alpha').negate();
+    return holes.toColourspace('b-w').raw().toBuffer();
+  }
+  const solid = upright.flatten({ background: kind === 'mask' ? '#000' : '#fff' });
+  const coloured = kind === 'mask' ? solid.toColourspace('b-w') : solid.toColourspace('srgb');
+  return coloured.raw().toBuffer();
+}
+
 /** Writes a finished picture and its thumbnail into `directory`, named by `index`. */
 export async function save(
   pixels: Pixels,
-  { directory, index }: { readonly directory: string; readonly index: number },
+  { directory, index, upscale }: { directory: string; index: number; upscale: number },
 ): Promise<Output> {
   const path = join(directory, `${index}.png`);
   const small = join(directory, `${index}-thumbnail.webp`);
-  await open(pixels).png({ compressionLevel: PNG_EFFORT }).toFile(path);
+  const width = pixels.width * upscale;
+  const height = pixels.height * upscale;
+  const full = upscale === 1 ? open(pixels) : open(pixels).resize(width, height);
+  await full.png({ compressionLevel: PNG_EFFORT }).toFile(path);
   const thumbnail = await open(pixels)
     .resize(THUMBNAIL_SIDE_PX, THUMBNAIL_SIDE_PX, { fit: 'inside', withoutEnlargement: true })
     .webp({ quality: WEBP_QUALITY })
     .toFile(small);
   assert(thumbnail.size <= THUMBNAIL_BYTES_MAX, 'a thumbnail of 256 px fits its limit');
-  const { width, height } = pixels;
   return {
     path,
     contentType: 'image/png',

@@ -13,6 +13,8 @@ import { readPrompt } from './prompt.ts';
 import type { Manner } from './prompt.ts';
 import { makeRaster, vignette } from './raster.ts';
 import type { Raster } from './raster.ts';
+import { blend, breadthOf, recolour } from './repaint.ts';
+import type { Original } from './repaint.ts';
 import { layersOf } from './scene.ts';
 import { setStage } from './stage.ts';
 import type { Layer, Stage } from './stage.ts';
@@ -41,11 +43,15 @@ interface Picture {
   readonly layers: readonly Layer[];
   readonly fine: readonly Layer[];
   readonly rng: Rng;
+  /** What is painted over, if anything is. */
+  readonly original: Original | null;
   painted: number;
 }
 
 /** Scenes are composed at most this large; strokes are always at full size. */
 const TARGET_SIDE_MAX = 1024;
+/** Where only the colours of a scene are wanted, it is composed at this size. */
+const TONE_SIDE = 192;
 /** With this many steps nothing of a scene is left out. */
 const FULL_STEPS = 14;
 /** Share of the steps after which all layers are in; the rest refines. */
@@ -56,13 +62,15 @@ function detailOf(steps: number): number {
   return Math.min(1, lerp(0.3, 1, ((steps - 1) / (FULL_STEPS - 1)) ** 0.75));
 }
 
-export function begin(spec: PictureSpec): Picture {
+/** `original` is painted over, instead of the scene that the prompt describes. */
+export function begin(spec: PictureSpec, original: Original | null = null): Picture {
   const { width, height, seed } = spec;
   const plan = readPrompt(spec.prompt);
   const scale = Math.min(1, TARGET_SIDE_MAX / Math.max(width, height));
   const paper: Rgb = plan.manner === 'watercolour' ? [0.97, 0.955, 0.92] : [0.5, 0.48, 0.45];
   const canvas = setStage(plan, { raster: makeRaster(width, height, paper), seed });
   const [w, h] = [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];
+  if (original) return beginOver({ spec, original, canvas });
   const flat = plan.manner === 'poster';
   const scene = flat ? canvas : setStage(plan, { raster: makeRaster(w, h, paper), seed });
   const wanted = layersOf(canvas).filter((layer) => layer.detail <= detailOf(spec.steps));
@@ -73,8 +81,24 @@ export function begin(spec: PictureSpec): Picture {
     layers: wanted.filter((layer) => !layer.fine),
     fine: wanted.filter((layer) => layer.fine),
     rng: makeRng(mix(seed ^ plan.hash ^ 0x51ed)),
+    original: null,
     painted: 0,
   };
+}
+
+/** The prompt's scene lends its colours alone: small, and never seen. */
+function beginOver(of: { spec: PictureSpec; original: Original; canvas: Stage }): Picture {
+  const { spec, original, canvas } = of;
+  const { width, height, seed } = spec;
+  const { plan } = canvas;
+  const scale = TONE_SIDE / Math.max(width, height);
+  const [w, h] = [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];
+  const small = setStage(plan, { raster: makeRaster(w, h, [0.5, 0.48, 0.45]), seed });
+  for (const layer of layersOf(small)) layer.paint(small);
+  const raster = recolour(original, { width, height, wanted: small.raster });
+  const scene = setStage(plan, { raster, seed });
+  const rng = makeRng(mix(seed ^ plan.hash ^ 0x51ed));
+  return { spec, scene, canvas, layers: [], fine: [], rng, original, painted: 0 };
 }
 
 /** Does step `number` (from 1) of the picture. */
@@ -92,7 +116,8 @@ export function step(picture: Picture, number: number): void {
     );
   }
   if (number < spec.steps) return;
-  if (scene.plan.manner === 'oil') sharpen(canvas.raster, scene.raster, 0.2 * detailOf(spec.steps));
+  if (scene.plan.manner === 'oil' || picture.original)
+    sharpen(canvas.raster, scene.raster, 0.2 * detailOf(spec.steps));
   for (const layer of picture.fine) layer.paint(canvas);
 }
 
@@ -100,7 +125,9 @@ function passOf(picture: Picture, number: number): Pass {
   const { spec, scene } = picture;
   const unit = Math.min(spec.width, spec.height);
   const finest =
-    unit / lerp(26, 250, detailOf(spec.steps)) / (1 + Math.max(0, spec.steps - 20) / 60);
+    ((picture.original ? breadthOf(picture.original) : 1) * unit) /
+    lerp(26, 250, detailOf(spec.steps)) /
+    (1 + Math.max(0, spec.steps - 20) / 60);
   const share = spec.steps === 1 ? 1 : (number - 1) / (spec.steps - 1);
   const size = Math.max(1.6, unit * 0.1 * (finest / (unit * 0.1)) ** (share ** 0.8));
   const water = scene.plan.manner === 'watercolour';
@@ -117,6 +144,10 @@ function passOf(picture: Picture, number: number): Pass {
 /** Varnish, paper or canvas grain, then 8 bits. */
 export function finish(picture: Picture): Pixels {
   const { raster, plan } = picture.canvas;
+  if (picture.original) {
+    grain(raster, plan.manner, picture.spec.seed);
+    return blend(toPixels(raster), picture.original);
+  }
   if (plan.manner === 'watercolour') bleed(picture.canvas);
   else vignette(raster, plan.manner === 'poster' ? 0.08 : 0.24);
   grain(raster, plan.manner, picture.spec.seed);

@@ -47,6 +47,7 @@ class Bench {
       const result = await this.#engine.run(spec, {
         signal: abort.signal,
         directory,
+        openInput: () => Promise.reject(new Error('the job brings no file')),
         onProgress: () => {},
         onPreview: () => {},
         onText: (piece) => {

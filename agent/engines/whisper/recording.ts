@@ -90,6 +90,23 @@ function convert(
 
 /** How long a PCM WAV plays, by its header alone; null for what is none. */
 export async function wavSeconds(path: string): Promise<number | null> {
+  return (await readWav(path))?.durationS ?? null;
+}
+
+/** Whether it is what ffmpeg makes here: 16 kHz, mono, 16 bits. */
+export async function isPlain(path: string): Promise<boolean> {
+  const wav = await readWav(path);
+  return wav !== null && wav.bytesPerS === RATE * 2 && wav.frameBytes === 2;
+}
+
+interface Wav {
+  readonly durationS: number;
+  readonly bytesPerS: number;
+  /** Of one sample of all channels. */
+  readonly frameBytes: number;
+}
+
+async function readWav(path: string): Promise<Wav | null> {
   const { size } = await stat(path);
   const file = await open(path);
   try {
@@ -98,15 +115,18 @@ export async function wavSeconds(path: string): Promise<number | null> {
     if (head.toString('latin1', 0, 4) !== 'RIFF' || head.toString('latin1', 8, 12) !== 'WAVE') {
       return null;
     }
-    let bytesPerS = 0;
+    let [bytesPerS, frameBytes] = [0, 0];
     let at = 12;
     for (let chunk = 0; chunk < CHUNKS_MAX && at + 8 <= size; chunk++) {
       await file.read(head, 0, 24, at);
       const tag = head.toString('latin1', 0, 4);
       const bytes = head.readUInt32LE(4);
-      if (tag === 'fmt ') bytesPerS = head.readUInt32LE(16);
-      // What wrote it to a pipe left its size open: the file's end bounds it.
-      if (tag === 'data') return bytesPerS > 0 ? Math.min(bytes, size - at - 8) / bytesPerS : null;
+      if (tag === 'fmt ') [bytesPerS, frameBytes] = [head.readUInt32LE(16), head.readUInt16LE(20)];
+      if (tag === 'data') {
+        // What wrote it to a pipe left its size open: the file's end bounds it.
+        const durationS = Math.min(bytes, size - at - 8) / bytesPerS;
+        return bytesPerS > 0 ? { durationS, bytesPerS, frameBytes } : null;
+      }
       at += 8 + bytes + (bytes % 2);
     }
     return null;

@@ -1,0 +1,178 @@
+/**
+ * An engine whose server the agent starts and stops itself. What it has installed is asked once
+ * it runs, and remembered while it does not: it is announced as long as it can be started. One
+ * that is running already when it is needed is used as it is, and only told to unload. When its
+ * process ends in the middle of a job, or does not let go of one, the job fails soon, with the
+ * process's last words for the operator.
+ */
+import type { JobSpec } from '#schema/job.ts';
+import type { ModelId } from '#schema/model.ts';
+import type { Clock } from '../clock.ts';
+import { ProcessFailure } from '../process.ts';
+import type { EngineProcess } from '../process.ts';
+import { LAST_SAY_MS, WEDGED_MS } from '../process/limits.ts';
+import { EngineError } from './engine.ts';
+import type { Engine, EngineInfo, RunContext, RunResult } from './engine.ts';
+
+/** How CUDA, its users and the kernel say it. */
+const OUT_OF_MEMORY = /out of memory|failed to allocate|bad_alloc|OOM|killed by signal 9/i;
+/** The start of the details that goes into an error; a log's field holds no more. */
+const DETAIL_CHARS_MAX = 900;
+
+export interface ManagedParts {
+  readonly process: EngineProcess;
+  readonly clock: Clock;
+  /** What frees its memory: its end, or its own unloading. */
+  readonly onSwitch: 'stop' | 'unload';
+}
+
+class Managed implements Engine {
+  readonly name: string;
+  readonly #inner: Engine;
+  readonly #process: EngineProcess;
+  readonly #clock: Clock;
+  readonly #onSwitch: 'stop' | 'unload';
+  #known: EngineInfo | null = null;
+  /** A server that somebody else started answers. */
+  #isForeign = false;
+  #busy = false;
+
+  constructor(inner: Engine, { process, clock, onSwitch }: ManagedParts) {
+    this.name = inner.name;
+    this.#inner = inner;
+    this.#process = process;
+    this.#clock = clock;
+    this.#onSwitch = onSwitch;
+  }
+
+  async discover(signal: AbortSignal): Promise<EngineInfo | null> {
+    if (this.#process.isOut) {
+      this.#known = null;
+      return null;
+    }
+    const info = await this.#inner.discover(signal).catch(() => null);
+    if (info) this.#known = info;
+    if (this.#process.isAlive) {
+      // One that computes may be slow to answer; the run itself is watched.
+      if (this.#process.isUp && !this.#busy) this.#process.heard(info !== null);
+      return info ?? (this.#process.isUp && !this.#busy ? null : this.#known);
+    }
+    this.#isForeign = info !== null;
+    return this.#known;
+  }
+
+  async survey(signal: AbortSignal): Promise<void> {
+    if (this.#known) return;
+    if (await this.discover(signal)) return;
+    await this.#process.up(signal);
+    this.#known = await this.#inner.discover(signal);
+  }
+
+  resident(): readonly ModelId[] {
+    return this.#process.isUp || this.#isForeign ? this.#inner.resident() : [];
+  }
+
+  occupies(): boolean {
+    return this.#process.holds;
+  }
+
+  trouble(): string | null {
+    return this.#process.trouble;
+  }
+
+  async run(spec: JobSpec, context: RunContext): Promise<RunResult> {
+    this.#busy = true;
+    try {
+      const startedMs = await this.#start(context);
+      const result = await this.#watch(spec, context);
+      return { ...result, loadMs: result.loadMs + startedMs };
+    } catch (error) {
+      if (context.signal.aborted) throw context.signal.reason as Error;
+      throw error;
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async free(): Promise<void> {
+    if (this.#isForeign || (this.#onSwitch === 'unload' && this.#process.isUp)) {
+      await this.#inner.free();
+    } else await this.#process.stop();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#inner.close(), this.#process.close()]);
+  }
+
+  /** Has it up; answers how long that took, ms. */
+  async #start({ signal, onProgress }: RunContext): Promise<number> {
+    signal.throwIfAborted();
+    if (this.#process.isUp) return 0;
+    if (!this.#process.isAlive) {
+      const info = await this.#inner.discover(signal).catch(() => null);
+      this.#isForeign = info !== null;
+      if (info) return 0;
+    }
+    onProgress({ fraction: 0, stage: 'loading', step: null, steps: null });
+    const startedAt = this.#clock.now();
+    try {
+      await this.#process.up(signal);
+    } catch (error) {
+      if (error instanceof ProcessFailure) throw toError('engine_unavailable', error.message);
+      throw error;
+    }
+    return Math.round(this.#clock.now() - startedAt);
+  }
+
+  /** Runs the job while its process lives, and not for long after it was told to stop. */
+  async #watch(spec: JobSpec, context: RunContext): Promise<RunResult> {
+    context.signal.throwIfAborted();
+    if (this.#isForeign) return this.#inner.run(spec, context);
+    const process = this.#process;
+    const { presence } = process;
+    const { signal } = context;
+    const lost = new AbortController();
+    const cancels: (() => void)[] = [];
+    const onGone = () => {
+      // The driver may know better why: it has a moment to say so.
+      cancels.push(this.#clock.after(LAST_SAY_MS, () => lost.abort(presence.reason)));
+    };
+    const onAbort = () => cancels.push(this.#clock.after(WEDGED_MS, () => process.wedge()));
+    presence.addEventListener('abort', onGone, { once: true });
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      const either = AbortSignal.any([signal, lost.signal]);
+      const run = this.#inner.run(spec, { ...context, signal: either });
+      return await Promise.race([run, failureOf(lost.signal)]);
+    } catch (error) {
+      if (!presence.aborted) throw error;
+      throw toCrash(error, presence.reason as Error);
+    } finally {
+      presence.removeEventListener('abort', onGone);
+      signal.removeEventListener('abort', onAbort);
+      for (const cancel of cancels) cancel();
+    }
+  }
+}
+
+/** The engine, with its server started and stopped as it is needed. */
+export function manage(inner: Engine, parts: ManagedParts): Engine {
+  return new Managed(inner, parts);
+}
+
+/** Rejects when the signal aborts; a driver that does not heed it is not waited for. */
+function failureOf(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  return promise;
+}
+
+function toCrash(error: unknown, end: Error): EngineError {
+  const words = error instanceof EngineError ? `${error.message}\n` : '';
+  const detail = `${words}${end.message}`;
+  return toError(OUT_OF_MEMORY.test(detail) ? 'engine_out_of_memory' : 'job_failed', detail);
+}
+
+function toError(code: EngineError['code'], detail: string): EngineError {
+  return new EngineError({ code, retryable: true, detail: detail.slice(-DETAIL_CHARS_MAX) });
+}
