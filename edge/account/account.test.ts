@@ -15,6 +15,7 @@ import {
   submitInput,
 } from '../test/world.ts';
 
+const DEED = { actor: 'admin', requestId: 'req_revoke', reason: null };
 const stubOfAccount = (accountId: string) => stubOf(bindings.ACCOUNT.getByName(accountId));
 
 async function world(plan: 'starter' | 'pro' = 'pro') {
@@ -73,7 +74,7 @@ describe('a key', () => {
 
   it('that was revoked opens nothing, also after an eviction', async () => {
     const { account } = await world();
-    expect(await account.object.revokeKey(account.apiKeyId, 'req_revoke')).toBe(true);
+    expect(await account.object.revokeKey(account.apiKeyId, DEED)).toBe(true);
     const refusal = { ok: false, error: { reason: 'unauthorized' } };
     expect(await account.object.authenticate(account.caller, 'jobs:read')).toEqual(refusal);
     await evictDurableObject(stubOfAccount(account.id));
@@ -238,7 +239,7 @@ describe('an accepted job', () => {
       const { sql } = storage.storage;
       sql.exec('UPDATE account SET held = 250');
       sql.exec(
-        'INSERT INTO job VALUES (?, ?, 250, 0, ?, ?)',
+        'INSERT INTO job VALUES (?, ?, 250, 0, ?, ?, NULL)',
         order.id,
         order.day,
         Date.now(),

@@ -1,19 +1,16 @@
 /**
  * The Account object, one per account: verifies its keys, limits its rate, holds its tokens and
  * accepts its jobs. An accepted job is CREATED: it and its hold are on disk before the answer
- * leaves. Then it is handed to the Scheduler (hand-over.ts); an alarm offers again what was not
- * confirmed, so no hold outlives its job. Submits that come together share a commit and a call.
+ * leaves (intake.ts). Then it is handed to the Scheduler (hand-over.ts); an alarm offers again
+ * what was not confirmed, so no hold outlives its job.
  * Never: spent + held over the day's limit when a hold is placed; two settlements of one hold.
  */
 import { DurableObject } from 'cloudflare:workers';
-import { assert } from '#schema/assert.ts';
-import { isTerminal } from '#schema/job.ts';
-import { DELIVERY_CHECK_MS, RECONCILE_MS } from '#schema/limits.ts';
-import { PLANS } from '#schema/plan.ts';
-import type { PlanId } from '#schema/plan.ts';
-import type { JobOrder, JobRecord } from '#schema/record.ts';
+import type { JobRecord } from '#schema/record.ts';
 import type { Scope } from '#schema/scope.ts';
-import { endHold, placeHold, renewalAfter, rollTo, utcDay } from '../core/credit.ts';
+import type { WebhookEndpointRow } from '#schema/webhook.ts';
+import { RECONCILE_MS } from '#schema/limits.ts';
+import { newDay, utcDay } from '../core/credit.ts';
 import { fail, ok } from '../core/result.ts';
 import type { Result } from '../core/result.ts';
 import { parseEnv } from '../env.ts';
@@ -21,10 +18,17 @@ import type { Bindings } from '../env.ts';
 import type {
   AccessRefusal,
   AccountObject,
+  AccountProfile,
   AccountState,
   AdmissionRefusal,
   Caller,
   CancelResult,
+  Deed,
+  KeyChange,
+  KeyRefusal,
+  KeyState,
+  Measure,
+  NewKey,
   Principal,
   Quote,
   Settlement,
@@ -32,127 +36,128 @@ import type {
   Submitted,
   SubmittedAll,
 } from '../rpc/account.ts';
-import { CommitGroup } from '../io/commit-group.ts';
-import { MirrorQueue } from '../io/mirror-queue.ts';
-import { mirrorAccount } from '../services/mirror-account.ts';
-import type { MirrorRow } from '../services/mirror-account.ts';
-import { HandOvers } from './hand-over.ts';
+import { Books, makeMirror } from './books.ts';
+import type { Surroundings } from './books.ts';
+import { deleteEndpoint, disableEndpoint, putEndpoint } from './endpoint.ts';
+import { admit } from './gate.ts';
+import { Intake } from './intake.ts';
+import { listKeys, makeKey, revokeKey, rotateKey, showKey } from './keyring.ts';
 import { accountRows } from './mirror.ts';
-import { asCreated, findKey, makeOrder, refuseJob } from './order.ts';
-import { chargeRequests, countRequest } from './rate.ts';
+import { administer, endPlan, showProfile, showState } from './office.ts';
+import { NO_LIMITS } from './row.ts';
+import type { AccountRow } from './row.ts';
 import { AccountStore } from './store.ts';
-import type { AccountRow, ApiKeyRow, Idempotent } from './store.ts';
 
-/** All of an account that exists. */
-interface Loaded {
-  account: AccountRow;
-  readonly keys: Map<string, ApiKeyRow>;
-  jobsOpen: number;
-  readonly mirror: MirrorQueue<MirrorRow>;
-}
-
-/** What a submit came to before its hand-over. */
-type Admission =
-  | { readonly kind: 'refused'; readonly refusal: AdmissionRefusal }
-  | { readonly kind: 'known'; readonly before: Idempotent }
-  | { readonly kind: 'accepted'; readonly order: JobOrder };
+const NOBODY = { reason: 'unauthorized' } as const;
 
 /** One account; see above. */
 export class Account extends DurableObject<Bindings> implements AccountObject {
-  readonly #env;
+  readonly #around: Surroundings;
   readonly #store: AccountStore;
-  readonly #handOvers: HandOvers;
-  readonly #commits: CommitGroup;
-  /** Accepted in the commit that is being made. */
-  #accepted: JobOrder[] = [];
-  #loaded: Loaded | null = null;
+  /** Null until the account is made. */
+  #open: { readonly books: Books; readonly intake: Intake } | null = null;
   #alarmAt: number | null = null;
   #prunedAt = 0;
 
   constructor(ctx: DurableObjectState, bindings: Bindings) {
     super(ctx, bindings);
-    this.#env = parseEnv(bindings);
     this.#store = new AccountStore(ctx.storage);
-    this.#handOvers = new HandOvers(this.#env, this.#store, (at) => this.#wakeBy(at));
-    this.#commits = new CommitGroup(ctx, { afterEach: () => this.#handOver() });
+    const wakeBy = (at: number) => this.#wakeBy(at);
+    this.#around = { ctx, env: parseEnv(bindings), store: this.#store, wakeBy };
     if (this.#store.exists()) this.#load();
     void ctx.blockConcurrencyWhile(async () => {
       this.#alarmAt = await ctx.storage.getAlarm();
     });
   }
 
-  async create(input: {
-    id: string;
-    name: string;
-    plan: PlanId;
-    apiKeyId: string;
-    secretHash: string;
-    requestId: string;
-  }): Promise<boolean> {
-    if (this.#loaded) return false;
+  async create(input: Parameters<AccountObject['create']>[0]): Promise<boolean> {
+    if (this.#open) return false;
     const now = Date.now();
-    const { id, name, plan, requestId } = input;
-    const credit = { day: utcDay(now), spentMillitokens: 0, heldMillitokens: 0 };
-    const account = { id, name, plan, blocked: false, createdAt: now, credit, tat: 0 };
-    const key = {
-      id: input.apiKeyId,
-      secretHash: input.secretHash,
-      createdAt: now,
-      revokedAt: null,
+    const { id, name, plan, apiKey, actor, requestId } = input;
+    const account: AccountRow = {
+      ...{ id, name, plan, planUntil: null, planAfter: 'free', blocked: false, blockReason: null },
+      ...{ createdAt: now, credit: newDay(utcDay(now)), tat: 0, told: null, uses: {} },
     };
+    const keys = apiKey ? [{ ...NO_LIMITS, ...apiKey, createdAt: now, revokedAt: null }] : [];
     this.#store.transaction(() => {
       this.#store.makeTables();
       this.#store.saveAccount(account);
-      this.#store.saveKey(key);
-      const cause = { action: 'account.create', requestId, now };
-      this.#makeMirror().add(accountRows(account, [key], cause));
+      for (const key of keys) this.#store.saveKey(key);
+      const detail = { keys: keys.map((key) => key.id) };
+      const cause = { actor, requestId, reason: null, action: 'account.create', detail, now };
+      makeMirror(this.#around).add(accountRows(account, keys, cause));
     });
-    this.#load();
-    this.#afterMirror();
+    this.#load().books.flush();
     return true;
   }
 
-  async revokeKey(apiKeyId: string, requestId: string): Promise<boolean> {
-    const loaded = this.#loaded;
-    const known = loaded?.keys.get(apiKeyId);
-    if (!loaded || !known) return false;
-    const now = Date.now();
-    const key = { ...known, revokedAt: known.revokedAt ?? now };
-    this.#store.transaction(() => {
-      this.#store.saveKey(key);
-      const cause = { action: 'key.revoke', requestId, now };
-      loaded.mirror.add(accountRows(loaded.account, [key], cause));
-    });
-    loaded.keys.set(apiKeyId, key);
-    this.#afterMirror();
-    return true;
+  async keys(): Promise<readonly KeyState[]> {
+    return this.#open ? listKeys(this.#open.books, Date.now()) : [];
   }
 
-  async authenticate(caller: Caller, _scope: Scope): Promise<Result<Principal, AccessRefusal>> {
-    return this.#admit(caller, Date.now());
+  async makeKey(key: NewKey, change: KeyChange): Promise<Result<KeyState, KeyRefusal>> {
+    return this.#open ? makeKey(this.#open.books, key, change) : fail({ reason: 'key_not_found' });
+  }
+
+  async rotateKey(
+    key: Parameters<AccountObject['rotateKey']>[0],
+    change: KeyChange,
+  ): Promise<Result<KeyState, KeyRefusal>> {
+    return this.#open
+      ? rotateKey(this.#open.books, key, change)
+      : fail({ reason: 'key_not_found' });
+  }
+
+  async revokeKey(apiKeyId: string, deed: Deed): Promise<boolean> {
+    return this.#open !== null && revokeKey(this.#open.books, apiKeyId, deed);
+  }
+
+  async authenticate(caller: Caller, scope: Scope): Promise<Result<Principal, AccessRefusal>> {
+    return this.#admit(caller, scope, Date.now());
   }
 
   async state(
     caller: Caller,
-  ): Promise<Result<{ principal: Principal; account: AccountState }, AccessRefusal>> {
+  ): Promise<
+    Result<{ principal: Principal; account: AccountState; key: KeyState | null }, AccessRefusal>
+  > {
     const now = Date.now();
-    const principal = this.#admit(caller, now);
+    const principal = this.#admit(caller, 'account:read', now);
     if (!principal.ok) return principal;
-    const { account, jobsOpen } = this.#loaded!;
-    const credit = rollTo(account.credit, utcDay(now));
+    const { books } = this.#open!;
+    const key = books.keys.get(principal.value.apiKeyId ?? '');
     return ok({
       principal: principal.value,
-      account: {
-        id: account.id,
-        plan: account.plan,
-        day: credit.day,
-        spentMillitokens: credit.spentMillitokens,
-        heldMillitokens: credit.heldMillitokens,
-        limitMillitokens: PLANS[account.plan].dailyMillitokens,
-        renewsAt: renewalAfter(now),
-        jobsOpen,
-      },
+      account: showState(books, now),
+      key: key ? showKey(books, key, now) : null,
     });
+  }
+
+  async administer(measure: Measure, deed: Deed): Promise<AccountProfile | null> {
+    if (!this.#open) return null;
+    const profile = administer(this.#open.books, measure, deed);
+    this.#wakeAtPlanEnd();
+    return profile;
+  }
+
+  async profile(): Promise<AccountProfile | null> {
+    return this.#open && showProfile(this.#open.books, Date.now());
+  }
+
+  async putEndpoint(endpoint: WebhookEndpointRow): Promise<boolean> {
+    return this.#open !== null && putEndpoint(this.#open.books, endpoint);
+  }
+
+  async deleteEndpoint(id: string): Promise<boolean> {
+    return this.#open !== null && deleteEndpoint(this.#open.books, id);
+  }
+
+  async endpoints(): Promise<readonly WebhookEndpointRow[]> {
+    return this.#open ? [...this.#open.books.endpoints.values()] : [];
+  }
+
+  async disableEndpoint(id: string): Promise<boolean> {
+    return this.#open !== null && disableEndpoint(this.#open.books, id);
   }
 
   async submit(caller: Caller, input: SubmitInput): Promise<Result<Submitted, AdmissionRefusal>> {
@@ -164,231 +169,62 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
     caller: Caller,
     inputs: readonly SubmitInput[],
   ): Promise<Result<SubmittedAll, AccessRefusal>> {
-    return this.#commits
-      .run(() => {
-        const now = Date.now();
-        const admitted = this.#admit(caller, now);
-        if (!admitted.ok) return admitted;
-        const principal = admitted.value;
-        const admissions = inputs.map((input) => this.#admitJob(principal, input, now));
-        return ok({ principal, admissions });
-      })
-      .then(async (admitted) => {
-        if (!admitted.ok) return admitted;
-        const { principal, admissions } = admitted.value;
-        const settled = admissions.map((one, at) => this.#finish(principal, one, inputs[at]!));
-        const jobs = await Promise.all(settled);
-        const refused = jobs.filter((job) => !job.ok).length;
-        return ok({ principal: this.#charge(principal, refused - 1), jobs });
-      });
-  }
-
-  /** Counts requests beside the one that was counted before; how the rate stands then. */
-  #charge(principal: Principal, count: number): Principal {
-    if (count <= 0) return principal;
-    const { account } = this.#loaded!;
-    const { tat, rate } = chargeRequests(account.plan, {
-      tat: account.tat,
-      count,
-      now: Date.now(),
-    });
-    this.#loaded!.account = { ...account, tat };
-    return { ...principal, rate };
-  }
-
-  /** Decides on one job and, when it is accepted, writes it with its hold. */
-  #admitJob(principal: Principal, input: SubmitInput, now: number): Admission {
-    const { idempotencyKey } = input;
-    const before = idempotencyKey && this.#store.findIdempotent(idempotencyKey, now);
-    if (before) return { kind: 'known', before };
-    const refusal = refuseJob(this.#loaded!, input, now);
-    if (refusal) return { kind: 'refused', refusal };
-    return { kind: 'accepted', order: this.#accept(principal, input, now) };
-  }
-
-  /**
-   * Writes the holds of what the commit accepted, all in one row, and offers the jobs, which
-   * leave once that is on disk; `#finish` waits for the answers. When it throws nothing of the
-   * commit reaches the disk: no job without its hold.
-   */
-  #handOver(): void {
-    const jobs = this.#accepted.map((order) => ({ order, cancelled: false }));
-    this.#accepted = [];
-    if (jobs.length === 0) return;
-    this.#store.saveAccount(this.#loaded!.account);
-    void this.#handOvers.offer(jobs, false);
-  }
-
-  async #finish(
-    principal: Principal,
-    admission: Admission,
-    { bodyHash, idempotencyKey }: SubmitInput,
-  ): Promise<Result<Submitted, AdmissionRefusal>> {
-    const { rate } = principal;
-    switch (admission.kind) {
-      case 'refused':
-        return fail({ ...admission.refusal, rate });
-      case 'known': {
-        const { before } = admission;
-        if (before.bodyHash !== bodyHash) return fail({ reason: 'idempotency_conflict', rate });
-        const underWay = await this.#handOvers.outcome(before.jobId);
-        if (underWay && !underWay.ok) return fail({ ...underWay.error, rate });
-        return ok({ replayed: true, principal, jobId: before.jobId });
-      }
-      case 'accepted': {
-        const { order } = admission;
-        const handed = await this.#handOvers.outcome(order.id);
-        if (!handed) return ok({ replayed: false, principal, job: asCreated(order) });
-        if (handed.ok) return ok({ replayed: false, principal, job: handed.value });
-        this.#undo(order, idempotencyKey);
-        return fail({ ...handed.error, rate });
-      }
-    }
+    return this.#open ? this.#open.intake.submitAll(caller, inputs) : fail(NOBODY);
   }
 
   async quote(caller: Caller, input: SubmitInput): Promise<Result<Quote, AccessRefusal>> {
-    const now = Date.now();
-    const admitted = this.#admit(caller, now);
-    if (!admitted.ok) return admitted;
-    const principal = admitted.value;
-    const loaded = this.#loaded!;
-    const order = makeOrder(principal, { input, credit: loaded.account.credit, now });
-    const { heldMillitokens } = order;
-    const refusal = refuseJob(loaded, input, now);
-    if (refusal) return ok({ principal, heldMillitokens, refusal, waiting: null });
-    const preview = await this.#env.schedulers.getByName(input.pool).preview(order);
-    return preview.ok
-      ? ok({ principal, heldMillitokens, refusal: null, waiting: preview.value })
-      : ok({ principal, heldMillitokens, refusal: preview.error, waiting: null });
+    return this.#open ? this.#open.intake.quote(caller, input) : fail(NOBODY);
   }
 
   async findCreated(jobId: string): Promise<JobRecord | null> {
-    const job = this.#loaded && this.#store.findJob(jobId);
-    return job ? asCreated(job.order).record : null;
+    return this.#open && this.#open.intake.findCreated(jobId);
   }
 
   async cancelCreated(jobId: string): Promise<CancelResult> {
-    await this.#handOvers.outcome(jobId);
-    const job = this.#loaded && this.#store.findJob(jobId);
-    if (!job) return 'unknown';
-    this.#store.markCancelled(jobId);
-    const [handed] = await this.#handOvers.offer([{ order: job.order, cancelled: true }], true);
-    // Unanswered: the mark is on disk, and the alarm repeats the offer with it.
-    if (!handed?.ok) return 'cancel_requested';
-    const { status } = handed.value.record;
-    if (status === 'cancelled') return 'cancelled';
-    return isTerminal(status) ? 'already_finished' : 'cancel_requested';
+    return this.#open ? this.#open.intake.cancelCreated(jobId) : 'unknown';
   }
 
   async settle(settlements: readonly Settlement[]): Promise<readonly string[]> {
-    const taken = settlements.filter(({ jobId }) => !this.#handOvers.isUnderWay(jobId));
-    const ids = taken.map(({ jobId }) => jobId);
-    const loaded = this.#loaded;
-    if (!loaded) return ids;
-    let { account } = loaded;
-    let ended = 0;
-    this.#store.transaction(() => {
-      for (const { jobId, settledMillitokens } of taken) {
-        const hold = this.#store.findHold(jobId);
-        if (!hold) continue;
-        account = { ...account, credit: endHold(account.credit, hold, settledMillitokens) };
-        ended += 1;
-        this.#store.deleteJob(jobId);
-      }
-      if (ended > 0) this.#store.saveAccount(account);
-    });
-    loaded.account = account;
-    loaded.jobsOpen -= ended;
-    return ids;
+    if (this.#open) return this.#open.intake.settle(settlements);
+    return settlements.map(({ jobId }) => jobId);
   }
 
   override async alarm(): Promise<void> {
     this.#alarmAt = null;
-    if (!this.#loaded) return;
+    if (!this.#open) return;
+    const { books, intake } = this.#open;
     const now = Date.now();
     if (now - this.#prunedAt >= RECONCILE_MS) {
       this.#prunedAt = now;
       this.#store.deleteOldIdempotent(now);
     }
-    await this.#handOvers.reconcile(now);
-    await this.#loaded.mirror.drain();
-    const checkAt = this.#store.nextCheckAt();
-    if (checkAt !== null) this.#wakeBy(checkAt);
-    const mirrorAt = this.#loaded.mirror.nextAt();
-    if (mirrorAt !== null) this.#wakeBy(mirrorAt);
+    endPlan(books, now);
+    await intake.reconcile(now);
+    await books.mirror.drain();
+    await books.news.drain();
+    for (const at of [books.mirror.nextAt(), books.news.nextAt()]) {
+      if (at !== null) this.#wakeBy(at);
+    }
+    this.#wakeAtPlanEnd();
   }
 
-  /** Verifies a key and counts one request. */
-  #admit(caller: Caller, now: number): Result<Principal, AccessRefusal> {
-    const loaded = this.#loaded;
-    const key =
-      loaded && caller.kind === 'key' ? findKey(loaded.keys.values(), caller.secretHash) : null;
-    if (!loaded || (caller.kind === 'key' && !key)) return fail({ reason: 'unauthorized' });
-    const { account } = loaded;
-    if (account.blocked) return fail({ reason: 'account_blocked' });
-    const plan = PLANS[account.plan];
-    if (key && !plan.api)
-      return fail({ reason: 'plan_required', needed: 'starter', what: 'the API' });
-    const counted = countRequest(account.plan, account.tat, now);
-    if (!counted.ok) return counted;
-    const { tat, rate } = counted.value;
-    // Written with the next hold; a restart forgives the requests since then.
-    loaded.account = { ...account, tat };
-    return ok({ accountId: account.id, apiKeyId: key?.id ?? null, plan: account.plan, rate });
+  #admit(caller: Caller, scope: Scope, now: number): Result<Principal, AccessRefusal> {
+    if (!this.#open) return fail(NOBODY);
+    const { books } = this.#open;
+    const admitted = admit(books, caller, { scope, now });
+    if (books.isUseNews) books.save();
+    return admitted;
   }
 
-  /** Makes the job CREATED: it and its hold are written in one commit. */
-  #accept(principal: Principal, input: SubmitInput, now: number): JobOrder {
-    const loaded = this.#loaded!;
-    const order = makeOrder(principal, { input, credit: loaded.account.credit, now });
-    const day = rollTo(loaded.account.credit, order.day);
-    const credit = placeHold(day, order.heldMillitokens, PLANS[principal.plan].dailyMillitokens);
-    assert(credit, 'the credit was just found to cover it');
-    const { idempotencyKey, bodyHash } = input;
-    const write = () => {
-      this.#store.insertJob(order, now + DELIVERY_CHECK_MS);
-      if (!idempotencyKey) return;
-      this.#store.saveIdempotent(idempotencyKey, { bodyHash, jobId: order.id }, now);
-    };
-    // One statement is whole by itself.
-    if (idempotencyKey) this.#store.transaction(write);
-    else write();
-    loaded.account = { ...loaded.account, credit };
-    loaded.jobsOpen += 1;
-    this.#accepted.push(order);
-    this.#wakeBy(now + DELIVERY_CHECK_MS);
-    return order;
+  #load(): { readonly books: Books; readonly intake: Intake } {
+    const books = new Books(this.#around);
+    this.#open = { books, intake: new Intake(this.#around, books) };
+    return this.#open;
   }
 
-  /** Takes back what was never acknowledged. */
-  #undo(order: JobOrder, idempotencyKey: string | null): void {
-    const loaded = this.#loaded!;
-    const hold = this.#store.findHold(order.id);
-    if (!hold) return;
-    const account = { ...loaded.account, credit: endHold(loaded.account.credit, hold, 0) };
-    this.#store.transaction(() => {
-      this.#store.saveAccount(account);
-      this.#store.deleteJob(order.id);
-      if (idempotencyKey) this.#store.deleteIdempotent(idempotencyKey);
-    });
-    loaded.account = account;
-    loaded.jobsOpen -= 1;
-  }
-
-  #load(): void {
-    const { account, keys, jobsOpen } = this.#store.load();
-    const mirror = this.#makeMirror();
-    const byId = new Map(keys.map((key) => [key.id, key]));
-    this.#loaded = { account, keys: byId, jobsOpen, mirror };
-  }
-
-  #makeMirror(): MirrorQueue<MirrorRow> {
-    return new MirrorQueue(this.ctx.storage, (rows) => mirrorAccount(this.#env, rows));
-  }
-
-  #afterMirror(): void {
-    this.#wakeBy(Date.now() + DELIVERY_CHECK_MS);
-    if (this.#loaded) this.ctx.waitUntil(this.#loaded.mirror.drain());
+  #wakeAtPlanEnd(): void {
+    const planUntil = this.#open?.books.account.planUntil ?? null;
+    if (planUntil !== null) this.#wakeBy(planUntil);
   }
 
   /** One alarm wakes the object by this time at the latest; moving it costs a row. */

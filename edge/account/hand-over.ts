@@ -15,7 +15,8 @@ import { backoffMs } from '../core/retry.ts';
 import type { Env } from '../env.ts';
 import type { Offered } from '../rpc/scheduler.ts';
 import { logWarn } from '../io/log.ts';
-import type { AccountStore, OpenJob } from './store.ts';
+import type { OpenJob } from './row.ts';
+import type { AccountStore } from './store.ts';
 
 /** The hand-overs of one account; see above. */
 export class HandOvers {

@@ -1,11 +1,12 @@
 /** The rows by which Postgres learns of an account, its keys and what was done to them. */
+import type { Deed } from '../rpc/account.ts';
 import type { MirrorRow } from '../services/mirror-account.ts';
-import type { AccountRow, ApiKeyRow } from './store.ts';
+import type { AccountRow, ApiKeyRow } from './row.ts';
 
 /** What happened, for the audit. */
-interface Cause {
+interface Cause extends Deed {
   readonly action: string;
-  readonly requestId: string;
+  readonly detail?: Readonly<Record<string, unknown>>;
   readonly now: number;
 }
 
@@ -16,36 +17,58 @@ export function accountRows(
   cause: Cause,
 ): MirrorRow[] {
   const { id, name, plan, blocked } = account;
-  const { action, requestId } = cause;
   return [
-    { table: 'account', row: { id, name, plan, blocked, createdAt: iso(account.createdAt) } },
-    ...keys.map((key): MirrorRow => ({
-      table: 'api_key',
-      row: {
-        id: key.id,
-        accountId: id,
-        name: 'default',
-        secretHash: key.secretHash,
-        scopes: [],
-        createdAt: iso(key.createdAt),
-        revokedAt: key.revokedAt === null ? null : iso(key.revokedAt),
-      },
-    })),
     {
-      table: 'audit',
+      table: 'account',
       row: {
-        id: `${requestId}:${action}`,
-        actor: 'admin',
-        action,
-        target: id,
-        requestId,
-        detail: { keys: keys.map((key) => key.id) },
-        createdAt: iso(cause.now),
+        ...{ id, name, plan, blocked, blockReason: account.blockReason },
+        planEndsAt: isoOrNull(account.planUntil),
+        createdAt: iso(account.createdAt),
       },
     },
+    ...keys.map((key) => keyRow(account, key)),
+    auditRow(id, cause),
   ];
+}
+
+function keyRow(account: AccountRow, key: ApiKeyRow): MirrorRow {
+  return {
+    table: 'api_key',
+    row: {
+      id: key.id,
+      accountId: account.id,
+      name: key.name,
+      secretHash: key.secretHash,
+      scopes: [...key.scopes],
+      createdAt: iso(key.createdAt),
+      expiresAt: isoOrNull(key.expiresAt),
+      revokedAt: isoOrNull(key.revokedAt),
+      lastUsedAt: isoOrNull(account.uses[key.id]?.usedAt ?? null),
+    },
+  };
+}
+
+/** The audit entry alone. */
+export function auditRow(target: string, cause: Cause): MirrorRow {
+  const { actor, action, requestId, reason, detail = {}, now } = cause;
+  return {
+    table: 'audit',
+    row: {
+      id: `${requestId}:${action}`,
+      actor,
+      action,
+      target,
+      requestId,
+      detail: { ...(reason === null ? {} : { reason }), ...detail },
+      createdAt: iso(now),
+    },
+  };
 }
 
 function iso(at: number): string {
   return new Date(at).toISOString();
+}
+
+function isoOrNull(at: number | null): string | null {
+  return at === null ? null : iso(at);
 }

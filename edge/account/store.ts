@@ -1,97 +1,24 @@
 /**
- * An Account's truth in SQLite: the account with its day's credit in one row, its keys, its open
- * jobs with their holds, and the idempotency keys of a day. An account that was never made has
- * no tables, so that a guess at an id writes nothing.
+ * An Account's truth in SQLite: the account with its day's credit and how its keys are used in one
+ * row, its keys, its webhook endpoints, its open jobs with their holds, and the idempotency keys
+ * of a day. An account that was never made has no tables, so that a guess at an id writes nothing.
  */
 import { IDEMPOTENCY_MS, RECONCILE_BATCH_MAX } from '#schema/limits.ts';
-import type { PlanId } from '#schema/plan.ts';
 import type { JobOrder } from '#schema/record.ts';
-import type { Credit, Hold } from '../core/credit.ts';
-
-const TABLES = `
-  CREATE TABLE account (
-    one INTEGER PRIMARY KEY,
-    id TEXT NOT NULL,
-    name TEXT NOT NULL,
-    plan TEXT NOT NULL,
-    blocked INTEGER NOT NULL,
-    created_at INTEGER NOT NULL,
-    day TEXT NOT NULL,
-    spent INTEGER NOT NULL,
-    held INTEGER NOT NULL,
-    tat REAL NOT NULL
-  );
-  CREATE TABLE api_key (
-    id TEXT PRIMARY KEY,
-    secret_hash TEXT NOT NULL,
-    created_at INTEGER NOT NULL,
-    revoked_at INTEGER
-  ) WITHOUT ROWID;
-  CREATE TABLE job (
-    id TEXT PRIMARY KEY,
-    day TEXT NOT NULL,
-    held INTEGER NOT NULL,
-    cancelled INTEGER NOT NULL,
-    checked_at INTEGER NOT NULL,
-    order_json TEXT NOT NULL
-  ) WITHOUT ROWID;
-  CREATE TABLE idempotency (
-    key TEXT PRIMARY KEY,
-    body_hash TEXT NOT NULL,
-    job_id TEXT NOT NULL,
-    created_at INTEGER NOT NULL
-  ) WITHOUT ROWID;
-`;
-
-/** What of an account stays in memory. */
-export interface AccountRow {
-  readonly id: string;
-  readonly name: string;
-  readonly plan: PlanId;
-  readonly blocked: boolean;
-  readonly createdAt: number;
-  readonly credit: Credit;
-  /** The rate limit's theoretical arrival time. */
-  readonly tat: number;
-}
-
-/** A key; only the hash of its secret is kept. Times are epoch ms. */
-export interface ApiKeyRow {
-  readonly id: string;
-  readonly secretHash: string;
-  readonly createdAt: number;
-  readonly revokedAt: number | null;
-}
-
-/** A job whose hold is still open. */
-export interface OpenJob {
-  readonly order: JobOrder;
-  readonly cancelled: boolean;
-}
-
-/** The job that an idempotency key made. */
-export interface Idempotent {
-  /** Of its request. */
-  readonly bodyHash: string;
-  readonly jobId: string;
-}
-
-interface StoredAccount extends Record<string, SqlStorageValue> {
-  id: string;
-  name: string;
-  plan: PlanId;
-  blocked: number;
-  created_at: number;
-  day: string;
-  spent: number;
-  held: number;
-  tat: number;
-}
-
-interface StoredJob extends Record<string, SqlStorageValue> {
-  order_json: string;
-  cancelled: number;
-}
+import type { WebhookEndpointRow } from '#schema/webhook.ts';
+import { IS_OLD, TABLES, toAccount, toKey, toOpenJob, UPGRADE } from './row.ts';
+import type {
+  AccountRow,
+  ApiKeyRow,
+  Idempotent,
+  KeptHold,
+  OpenJob,
+  Stored,
+  StoredAccount,
+  StoredJob,
+  StoredKey,
+  StoredPowers,
+} from './row.ts';
 
 /** The tables of one account; see above. */
 export class AccountStore {
@@ -117,30 +44,18 @@ export class AccountStore {
     this.#sql.exec(TABLES);
   }
 
-  load(): { account: AccountRow; keys: ApiKeyRow[]; jobsOpen: number } {
+  load(): Stored {
+    if (this.#sql.exec<{ old: number }>(IS_OLD).one().old) {
+      this.transaction(() => void this.#sql.exec(UPGRADE));
+    }
     const row = this.#sql.exec<StoredAccount>('SELECT * FROM account').one();
-    const keys = this.#sql
-      .exec<{ id: string; secret_hash: string; created_at: number; revoked_at: number | null }>(
-        'SELECT * FROM api_key',
-      )
-      .toArray();
+    const keys = this.#sql.exec<StoredKey>('SELECT * FROM api_key').toArray();
+    const endpoints = this.#sql.exec<{ row_json: string }>('SELECT row_json FROM endpoint');
     const { count } = this.#sql.exec<{ count: number }>('SELECT count(*) AS count FROM job').one();
     return {
-      account: {
-        id: row.id,
-        name: row.name,
-        plan: row.plan,
-        blocked: row.blocked === 1,
-        createdAt: row.created_at,
-        credit: { day: row.day, spentMillitokens: row.spent, heldMillitokens: row.held },
-        tat: row.tat,
-      },
-      keys: keys.map((key) => ({
-        id: key.id,
-        secretHash: key.secret_hash,
-        createdAt: key.created_at,
-        revokedAt: key.revoked_at,
-      })),
+      account: toAccount(row),
+      keys: keys.map(toKey),
+      endpoints: endpoints.toArray().map((kept) => JSON.parse(kept.row_json) as WebhookEndpointRow),
       jobsOpen: count,
     };
   }
@@ -149,8 +64,9 @@ export class AccountStore {
     const { credit } = account;
     this.#sql.exec(
       `INSERT OR REPLACE INTO account
-        (one, id, name, plan, blocked, created_at, day, spent, held, tat)
-       VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        (one, id, name, plan, blocked, created_at, day, spent, held, tat,
+         granted, plan_until, plan_after, block_reason, told_json, uses_json)
+       VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       account.id,
       account.name,
       account.plan,
@@ -160,38 +76,64 @@ export class AccountStore {
       credit.spentMillitokens,
       credit.heldMillitokens,
       account.tat,
+      credit.grantedMillitokens,
+      account.planUntil,
+      account.planAfter,
+      account.blockReason,
+      account.told && JSON.stringify(account.told),
+      JSON.stringify(account.uses),
     );
   }
 
-  saveKey(key: ApiKeyRow): void {
+  saveKey({ id, secretHash, createdAt, revokedAt, ...powers }: ApiKeyRow): void {
     this.#sql.exec(
-      'INSERT OR REPLACE INTO api_key (id, secret_hash, created_at, revoked_at) VALUES (?, ?, ?, ?)',
-      key.id,
-      key.secretHash,
-      key.createdAt,
-      key.revokedAt,
+      `INSERT OR REPLACE INTO api_key (id, secret_hash, created_at, revoked_at, powers_json)
+       VALUES (?, ?, ?, ?, ?)`,
+      id,
+      secretHash,
+      createdAt,
+      revokedAt,
+      JSON.stringify(powers satisfies StoredPowers),
     );
+  }
+
+  deleteKey(id: string): void {
+    this.#sql.exec('DELETE FROM api_key WHERE id = ?', id);
+  }
+
+  saveEndpoint(endpoint: WebhookEndpointRow): void {
+    this.#sql.exec(
+      'INSERT OR REPLACE INTO endpoint (id, row_json) VALUES (?, ?)',
+      endpoint.id,
+      JSON.stringify(endpoint),
+    );
+  }
+
+  deleteEndpoint(id: string): void {
+    this.#sql.exec('DELETE FROM endpoint WHERE id = ?', id);
   }
 
   insertJob(order: JobOrder, checkAfter: number): void {
     this.#sql.exec(
-      'INSERT INTO job (id, day, held, cancelled, checked_at, order_json) VALUES (?, ?, ?, 0, ?, ?)',
+      `INSERT INTO job (id, day, held, cancelled, checked_at, order_json, key_id)
+       VALUES (?, ?, ?, 0, ?, ?, ?)`,
       order.id,
       order.day,
       order.heldMillitokens,
       checkAfter,
       JSON.stringify(order),
+      order.apiKeyId,
     );
   }
 
   /** The hold of an open job, or null when the job is not open. */
-  findHold(jobId: string): Hold | null {
-    const rows = this.#sql.exec<{ day: string; held: number }>(
-      'SELECT day, held FROM job WHERE id = ?',
+  findHold(jobId: string): KeptHold | null {
+    const rows = this.#sql.exec<{ day: string; held: number; key_id: string | null }>(
+      'SELECT day, held, key_id FROM job WHERE id = ?',
       jobId,
     );
     const row = rows.toArray()[0];
-    return row ? { day: row.day, heldMillitokens: row.held } : null;
+    return row ? { day: row.day, heldMillitokens: row.held, keyId: row.key_id } : null;
   }
 
   findJob(jobId: string): OpenJob | null {
@@ -260,8 +202,4 @@ export class AccountStore {
   deleteOldIdempotent(now: number): void {
     this.#sql.exec('DELETE FROM idempotency WHERE created_at <= ?', now - IDEMPOTENCY_MS);
   }
-}
-
-function toOpenJob(row: StoredJob): OpenJob {
-  return { order: JSON.parse(row.order_json) as JobOrder, cancelled: row.cancelled === 1 };
 }

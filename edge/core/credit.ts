@@ -1,17 +1,19 @@
 /**
- * A user's tokens of one day: what is spent and what is held. Amounts are millitokens.
- * Always: 0 <= spent, 0 <= held, spent + held <= the day's limit when a hold is placed. A hold
- * belongs to the UTC day of its submit and is settled against that day, even after midnight.
+ * Tokens of one day, of an account or of a key's budget: what is spent, what is held and what was
+ * granted beyond the limit. Amounts are millitokens. Always: 0 <= spent, held, granted;
+ * spent + held <= limit + granted when a hold is placed. A hold belongs to the UTC day of its
+ * submit and is settled against that day, even after midnight; a grant ends with its day.
  */
 import { assert } from '#schema/assert.ts';
 import { DAY_MS } from '#schema/limits.ts';
 
-/** One day's tokens of an account. */
+/** One day's tokens of an account or a key. */
 export interface Credit {
   /** UTC day, YYYY-MM-DD. */
   readonly day: string;
   readonly spentMillitokens: number;
   readonly heldMillitokens: number;
+  readonly grantedMillitokens: number;
 }
 
 /** One open hold. */
@@ -41,15 +43,27 @@ export function utcDay(now: number): string {
   return `${year}-${String(month).padStart(2, '0')}-${String(date).padStart(2, '0')}`;
 }
 
-/** The credit as of `day`: a new day starts with nothing spent or held. */
-export function rollTo(credit: Credit, day: string): Credit {
-  // A clock that steps back over midnight must not give the day's tokens anew.
-  return day > credit.day ? { day, spentMillitokens: 0, heldMillitokens: 0 } : credit;
+/** A day at its start: nothing spent, held or granted. */
+export function newDay(day: string): Credit {
+  return { day, spentMillitokens: 0, heldMillitokens: 0, grantedMillitokens: 0 };
 }
 
-/** Tokens that may still be held, never negative. */
+/** The credit as of `day`. */
+export function rollTo(credit: Credit, day: string): Credit {
+  // A clock that steps back over midnight must not give the day's tokens anew.
+  return day > credit.day ? newDay(day) : credit;
+}
+
+/** Tokens that may still be held, never negative: the limit may be less than it was. */
 export function available(credit: Credit, limitMillitokens: number): number {
-  return Math.max(0, limitMillitokens - credit.spentMillitokens - credit.heldMillitokens);
+  const { spentMillitokens, heldMillitokens, grantedMillitokens } = credit;
+  return Math.max(0, limitMillitokens + grantedMillitokens - spentMillitokens - heldMillitokens);
+}
+
+/** Gives tokens beyond the limit, for the credit's day alone. */
+export function grant(credit: Credit, amount: number): Credit {
+  assert(Number.isSafeInteger(amount) && amount > 0, 'a grant is a positive integer');
+  return { ...credit, grantedMillitokens: credit.grantedMillitokens + amount };
 }
 
 /** Places a hold, or null when the day's limit does not cover it. */
@@ -66,7 +80,7 @@ export function endHold(credit: Credit, hold: Hold, settled: number): Credit {
   if (hold.day !== credit.day) return credit;
   assert(credit.heldMillitokens >= hold.heldMillitokens, 'what is released was held');
   return {
-    day: credit.day,
+    ...credit,
     spentMillitokens: credit.spentMillitokens + settled,
     heldMillitokens: credit.heldMillitokens - hold.heldMillitokens,
   };

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { AuditList } from '#schema/admin.ts';
 import { AgentView, QueueOverview } from '#schema/api.ts';
 import { ApiKey, AgentToken } from '#schema/id.ts';
 import { expectAuthRefusals, expectError, firstField, HttpWorld } from '../test/http.ts';
 import type { Route } from '../test/http.ts';
+import { eventually } from '../test/world.ts';
 
 const ULID = '01k00000000000000000000000';
 const ROUTES: Route[] = [
@@ -65,6 +67,25 @@ describe('agents', () => {
     expect(await agent.acquire()).toEqual({ job: null, batch: [], drain: true });
     expect((await world.admin('DELETE', path)).status).toBe(204);
     expect(await list()).toMatchObject([{ revoked: true }]);
+  });
+
+  it('that are issued, drained and revoked with a reason have it in the audit', async () => {
+    const world = new HttpWorld();
+    const issued = await world.admin('POST', '/admin/v1/agents', { name: 'box', reason: 'new' });
+    const { id } = await issued.json<{ id: string }>();
+    const path = `/admin/v1/agents/${id}`;
+    expect((await world.admin('POST', `${path}/drain?reason=noise`)).status).toBe(204);
+    expect((await world.admin('DELETE', `${path}?reason=sold`)).status).toBe(204);
+    const entries = await eventually(async () => {
+      const response = await world.admin('GET', `/admin/v1/audit?target=${id}`);
+      const { data } = AuditList.parse(await response.json());
+      return data.length === 3 && data;
+    });
+    expect(entries.map(({ action, reason }) => [action, reason])).toEqual([
+      ['agent.revoke', 'sold'],
+      ['agent.drain', 'noise'],
+      ['agent.issue', 'new'],
+    ]);
   });
 
   it('that do not exist are not found', async () => {

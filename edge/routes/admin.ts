@@ -1,59 +1,19 @@
-/** `/admin/v1/*`: the operator's accounts, agents and queue. */
+/** `/admin/v1/agents` and `/admin/v1/queue`: the operator's agents and queue. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import {
-  AgentView,
-  CreateAccount,
-  CreateAgent,
-  CreatedAccount,
-  CreatedAgent,
-  QueueOverview,
-} from '#schema/api.ts';
-import type { ErrorCode } from '#schema/error.ts';
-import { AccountId, AgentId, ApiKeyId } from '#schema/id.ts';
+import { AgentView, CreateAgent, CreatedAgent, QueueOverview } from '#schema/api.ts';
+import { AgentId } from '#schema/id.ts';
+import { REASON_CHARS_MAX } from '#schema/limits.ts';
 import type { AppEnv } from '../env.ts';
-import { createAccount } from '../services/create-account.ts';
 import { drainAgent } from '../services/drain-agent.ts';
 import { issueAgent } from '../services/issue-agent.ts';
 import { listAgents } from '../services/list-agents.ts';
 import { revokeAgent } from '../services/revoke-agent.ts';
-import { revokeKey } from '../services/revoke-key.ts';
 import { viewQueue } from '../services/view-queue.ts';
 import { fromAdmin, onInvalid } from './access.ts';
-import { BY_ADMIN, errors, json } from './describe.ts';
+import { ADMIN_ERRORS, BODY_ERRORS, BY_ADMIN, errors, json } from './describe.ts';
 import { refuse } from './wire.ts';
 
 const COMMON = { tags: ['Admin'], security: BY_ADMIN, middleware: fromAdmin };
-const ERRORS_OF_ALL = ['unauthorized', 'unavailable', 'internal'] as const satisfies ErrorCode[];
-const BODY_ERRORS = [
-  'invalid_request',
-  'invalid_json',
-  'unsupported_media_type',
-  'body_too_large',
-] as const satisfies ErrorCode[];
-
-const createAccountRoute = createRoute({
-  ...COMMON,
-  method: 'post',
-  path: '/admin/v1/accounts',
-  summary: 'Make an account with its first API key',
-  request: { body: { content: json(CreateAccount, { name: 'Ada', plan: 'pro' }), required: true } },
-  responses: {
-    201: { description: 'The account; the key is shown once.', content: json(CreatedAccount) },
-    ...errors(...BODY_ERRORS, ...ERRORS_OF_ALL),
-  },
-});
-
-const revokeKeyRoute = createRoute({
-  ...COMMON,
-  method: 'delete',
-  path: '/admin/v1/accounts/{id}/keys/{key_id}',
-  summary: 'Revoke an API key',
-  request: { params: z.object({ id: AccountId, key_id: ApiKeyId }) },
-  responses: {
-    204: { description: 'The key opens nothing any more.' },
-    ...errors('not_found', ...ERRORS_OF_ALL),
-  },
-});
 
 const issueAgentRoute = createRoute({
   ...COMMON,
@@ -63,7 +23,7 @@ const issueAgentRoute = createRoute({
   request: { body: { content: json(CreateAgent, { name: 'living room' }), required: true } },
   responses: {
     201: { description: 'The agent; the token is shown once.', content: json(CreatedAgent) },
-    ...errors('too_many_agents', ...BODY_ERRORS, ...ERRORS_OF_ALL),
+    ...errors('too_many_agents', ...BODY_ERRORS, ...ADMIN_ERRORS),
   },
 });
 
@@ -74,20 +34,25 @@ const listAgentsRoute = createRoute({
   summary: 'List the agents of all pools',
   responses: {
     200: { description: 'The agents.', content: json(z.object({ data: z.array(AgentView) })) },
-    ...errors(...ERRORS_OF_ALL),
+    ...errors(...ADMIN_ERRORS),
   },
 });
 
 const AgentPath = z.object({ id: AgentId });
+const Why = z.strictObject({
+  reason: z.string().trim().min(1).max(REASON_CHARS_MAX).optional().openapi({
+    description: 'Why; kept in the audit.',
+  }),
+});
 const drainAgentRoute = createRoute({
   ...COMMON,
   method: 'post',
   path: '/admin/v1/agents/{id}/drain',
   summary: 'Let an agent finish, then leave',
-  request: { params: AgentPath },
+  request: { params: AgentPath, query: Why },
   responses: {
     204: { description: 'The agent takes no more jobs.' },
-    ...errors('not_found', ...ERRORS_OF_ALL),
+    ...errors('not_found', 'invalid_request', ...ADMIN_ERRORS),
   },
 });
 
@@ -96,10 +61,10 @@ const revokeAgentRoute = createRoute({
   method: 'delete',
   path: '/admin/v1/agents/{id}',
   summary: "Revoke an agent's token",
-  request: { params: AgentPath },
+  request: { params: AgentPath, query: Why },
   responses: {
     204: { description: 'The token opens nothing any more.' },
-    ...errors('not_found', ...ERRORS_OF_ALL),
+    ...errors('not_found', 'invalid_request', ...ADMIN_ERRORS),
   },
 });
 
@@ -113,21 +78,11 @@ const queueRoute = createRoute({
       description: 'What waits, runs and is still to be delivered.',
       content: json(QueueOverview),
     },
-    ...errors(...ERRORS_OF_ALL),
+    ...errors(...ADMIN_ERRORS),
   },
 });
 
 export const adminRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onInvalid })
-  .openapi(createAccountRoute, async (c) => {
-    const cause = { requestId: c.get('requestId'), now: Date.now() };
-    return c.json(await createAccount(c.get('env'), c.req.valid('json'), cause), 201);
-  })
-  .openapi(revokeKeyRoute, async (c) => {
-    const { id: accountId, key_id: apiKeyId } = c.req.valid('param');
-    const key = { accountId, apiKeyId };
-    if (!(await revokeKey(c.get('env'), key, c.get('requestId')))) refuse({ code: 'not_found' });
-    return c.body(null, 204);
-  })
   .openapi(issueAgentRoute, async (c) => {
     const cause = { requestId: c.get('requestId'), now: Date.now() };
     const issued = await issueAgent(c.get('env'), c.req.valid('json'), cause);
@@ -137,12 +92,18 @@ export const adminRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onInvalid })
   .openapi(listAgentsRoute, async (c) => c.json({ data: await listAgents(c.get('env')) }, 200))
   .openapi(drainAgentRoute, async (c) => {
     const { id } = c.req.valid('param');
-    if (!(await drainAgent(c.get('env'), id, c.get('requestId')))) refuse({ code: 'not_found' });
+    if (!(await drainAgent(c.get('env'), id, toDeed(c.get('requestId'), c.req.valid('query')))))
+      refuse({ code: 'not_found' });
     return c.body(null, 204);
   })
   .openapi(revokeAgentRoute, async (c) => {
     const { id } = c.req.valid('param');
-    if (!(await revokeAgent(c.get('env'), id, c.get('requestId')))) refuse({ code: 'not_found' });
+    if (!(await revokeAgent(c.get('env'), id, toDeed(c.get('requestId'), c.req.valid('query')))))
+      refuse({ code: 'not_found' });
     return c.body(null, 204);
   })
   .openapi(queueRoute, async (c) => c.json(await viewQueue(c.get('env')), 200));
+
+function toDeed(requestId: string, { reason }: z.infer<typeof Why>) {
+  return { requestId, reason };
+}

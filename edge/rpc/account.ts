@@ -3,6 +3,7 @@ import type { JobSpec } from '#schema/job.ts';
 import type { PlanId } from '#schema/plan.ts';
 import type { JobRecord, JobWaiting, LiveJob, Notice } from '#schema/record.ts';
 import type { Scope } from '#schema/scope.ts';
+import type { WebhookEndpointRow } from '#schema/webhook.ts';
 import type { PlanRefusal } from '../core/admission.ts';
 import type { Result } from '../core/result.ts';
 import type { EnqueueRefusal } from '../core/wait.ts';
@@ -30,9 +31,16 @@ export interface Principal {
 /** Why a credential opens nothing. */
 export type AccessRefusal =
   | { readonly reason: 'unauthorized' }
+  | { readonly reason: 'key_expired'; readonly expiredAt: number }
   | { readonly reason: 'account_blocked' }
   | { readonly reason: 'plan_required'; readonly needed: PlanId; readonly what: string }
-  | { readonly reason: 'rate_limited'; readonly retryAfterMs: number; readonly rate: RateState };
+  | { readonly reason: 'scope_required'; readonly scope: Scope; readonly rate: RateState }
+  | {
+      readonly reason: 'rate_limited';
+      readonly scope: 'account' | 'key';
+      readonly retryAfterMs: number;
+      readonly rate: RateState;
+    };
 
 /** Why a job is not admitted, and how the rate stands when the request was counted. */
 export type AdmissionRefusal = { readonly rate?: RateState } & (
@@ -46,6 +54,18 @@ export type AdmissionRefusal = { readonly rate?: RateState } & (
       readonly availableMillitokens: number;
       readonly limitMillitokens: number;
       readonly renewsAt: number;
+    }
+  | {
+      readonly reason: 'key_budget_exhausted';
+      readonly neededMillitokens: number;
+      readonly availableMillitokens: number;
+      readonly limitMillitokens: number;
+      readonly renewsAt: number;
+    }
+  | {
+      readonly reason: 'model_not_allowed';
+      readonly model: string;
+      readonly allowed: readonly string[];
     }
   | { readonly reason: 'too_many_jobs'; readonly limit: number }
 );
@@ -86,12 +106,104 @@ export interface Quote {
 export interface AccountState {
   readonly id: string;
   readonly plan: PlanId;
+  /** When a granted plan ends and `planAfter` begins; null for no end. */
+  readonly planUntil: number | null;
+  readonly planAfter: PlanId;
   readonly day: string;
   readonly spentMillitokens: number;
   readonly heldMillitokens: number;
+  /** What the operator gave for the day, beyond the plan. */
+  readonly grantedMillitokens: number;
+  /** The plan's and what was granted. */
   readonly limitMillitokens: number;
   readonly renewsAt: number;
   readonly jobsOpen: number;
+}
+
+/** An API key as its Account knows it; never its secret or a hash of it. */
+export interface KeyState {
+  readonly id: string;
+  readonly name: string;
+  /** The last characters of its secret. */
+  readonly hint: string;
+  /** Empty for all. */
+  readonly scopes: readonly Scope[];
+  /** Null for all. */
+  readonly models: readonly string[] | null;
+  readonly requestsPerMinute: number | null;
+  readonly budget: {
+    readonly day: string;
+    readonly limitMillitokens: number;
+    readonly spentMillitokens: number;
+    readonly heldMillitokens: number;
+    readonly renewsAt: number;
+  } | null;
+  readonly createdAt: number;
+  readonly expiresAt: number | null;
+  readonly revokedAt: number | null;
+  readonly usedAt: number | null;
+  /** Until when the secret before the last rotation works. */
+  readonly overlapUntil: number | null;
+}
+
+/** A key to be made; its secret stays with the caller. */
+export interface NewKey {
+  readonly id: string;
+  readonly secretHash: string;
+  readonly hint: string;
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  readonly models: readonly string[] | null;
+  readonly dailyMillitokens: number | null;
+  readonly requestsPerMinute: number | null;
+  readonly expiresAt: number | null;
+}
+
+/** Who does something to an account, for the audit. */
+export interface Deed {
+  /** `admin`, an account id, a key id or an identity. */
+  readonly actor: string;
+  readonly requestId: string;
+  /** The operator says why. */
+  readonly reason: string | null;
+}
+
+/** Who changes keys: null for the account's owner, or the key that is used for it. */
+export interface KeyChange extends Deed {
+  readonly byKeyId: string | null;
+}
+
+/** Why a key is not made, rotated or revoked. */
+export type KeyRefusal =
+  | { readonly reason: 'key_not_found' }
+  | { readonly reason: 'too_many_keys'; readonly limit: number }
+  /** A key may not give what it does not have itself. */
+  | { readonly reason: 'key_too_narrow'; readonly scopes: readonly Scope[] };
+
+/** What the operator does to an account. */
+export type Measure =
+  | { readonly kind: 'set_plan'; readonly plan: PlanId; readonly until: number | null }
+  /** Tokens for the UTC day of now; a repeat with the same `grantId` gives them once. */
+  | { readonly kind: 'grant'; readonly grantId: string; readonly millitokens: number }
+  | { readonly kind: 'block' }
+  | { readonly kind: 'unblock' }
+  /** Changes nothing: the audit tells what was done elsewhere for this account. */
+  | {
+      readonly kind: 'note';
+      readonly action: string;
+      readonly target: string;
+      readonly detail: Readonly<Record<string, string>>;
+    };
+
+/** All the operator sees of an account. */
+export interface AccountProfile {
+  readonly name: string;
+  readonly createdAt: number;
+  /** Why it is blocked, or null when it is not. */
+  readonly blockReason: string | null;
+  readonly state: AccountState;
+  readonly keys: readonly KeyState[];
+  readonly endpoints: readonly WebhookEndpointRow[];
 }
 
 /** What came of a cancel. */
@@ -105,17 +217,30 @@ export interface Settlement {
 
 /** One account: its keys, limits, holds and the jobs it has accepted. */
 export interface AccountObject {
-  /** Makes the account with its first key. False when it already exists. */
+  /** Makes the account, with its first key if there is one. False when it already exists. */
   create(input: {
     id: string;
     name: string;
     plan: PlanId;
-    apiKeyId: string;
-    secretHash: string;
+    apiKey: { readonly id: string; readonly secretHash: string; readonly hint: string } | null;
+    actor: string;
     requestId: string;
   }): Promise<boolean>;
+  /** Its keys that are not revoked, oldest first. */
+  keys(): Promise<readonly KeyState[]>;
+  makeKey(key: NewKey, change: KeyChange): Promise<Result<KeyState, KeyRefusal>>;
+  /** Gives a key a new secret; the old one works for `overlapMs` more. */
+  rotateKey(
+    key: {
+      readonly id: string;
+      readonly secretHash: string;
+      readonly hint: string;
+      readonly overlapMs: number;
+    },
+    change: KeyChange,
+  ): Promise<Result<KeyState, KeyRefusal>>;
   /** Revokes a key. False when there is no such key. */
-  revokeKey(apiKeyId: string, requestId: string): Promise<boolean>;
+  revokeKey(apiKeyId: string, deed: Deed): Promise<boolean>;
   /** Verifies the caller, and that its key may do this; counts one request. */
   authenticate(caller: Caller, scope: Scope): Promise<Result<Principal, AccessRefusal>>;
   submit(caller: Caller, input: SubmitInput): Promise<Result<Submitted, AdmissionRefusal>>;
@@ -130,7 +255,20 @@ export interface AccountObject {
   quote(caller: Caller, input: SubmitInput): Promise<Result<Quote, AccessRefusal>>;
   state(
     caller: Caller,
-  ): Promise<Result<{ principal: Principal; account: AccountState }, AccessRefusal>>;
+  ): Promise<
+    Result<{ principal: Principal; account: AccountState; key: KeyState | null }, AccessRefusal>
+  >;
+  /** Does what the operator decided and audits it; how the account stands then, or null. */
+  administer(measure: Measure, deed: Deed): Promise<AccountProfile | null>;
+  /** How the account stands, for the operator; null when it was never made. */
+  profile(): Promise<AccountProfile | null>;
+  /** Keeps or replaces a webhook endpoint. False when the plan allows no more. */
+  putEndpoint(endpoint: WebhookEndpointRow): Promise<boolean>;
+  /** False when there is no such endpoint. */
+  deleteEndpoint(id: string): Promise<boolean>;
+  endpoints(): Promise<readonly WebhookEndpointRow[]>;
+  /** No more is sent to it until it is put again. False when there is no such endpoint. */
+  disableEndpoint(id: string): Promise<boolean>;
   /** A job accepted here that the Scheduler may not know yet, or null. Caller has authenticated. */
   findCreated(jobId: string): Promise<JobRecord | null>;
   /** Cancels a job whose hand-over was not answered yet; it still passes the Scheduler. */

@@ -4,7 +4,7 @@ import type { CreateAccount, CreatedAccount } from '#schema/api.ts';
 import { formatApiKey } from '#schema/id.ts';
 import type { Env } from '../env.ts';
 import { makeAccountId, makeApiKeyId } from '../io/id.ts';
-import { hashSha256, makeSecret } from '../io/token.ts';
+import { hashSha256, hintOf, makeSecret } from '../io/token.ts';
 
 /** The key is in this answer and nowhere else: only its hash is kept. */
 export async function createAccount(
@@ -19,8 +19,8 @@ export async function createAccount(
     id,
     name,
     plan,
-    apiKeyId,
-    secretHash: await hashSha256(secret),
+    apiKey: { id: apiKeyId, secretHash: await hashSha256(secret), hint: hintOf(secret) },
+    actor: 'admin',
     requestId,
   });
   assert(made, 'a new account id names no account');

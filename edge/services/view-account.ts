@@ -5,8 +5,9 @@ import { toTokens } from '#schema/price.ts';
 import type { Result } from '../core/result.ts';
 import { ok } from '../core/result.ts';
 import type { Env } from '../env.ts';
-import type { AccessRefusal, AccountState, Principal } from '../rpc/account.ts';
+import type { AccessRefusal, AccountState, KeyState, Principal } from '../rpc/account.ts';
 import type { Credential } from './authenticate.ts';
+import { viewKey } from './view-key.ts';
 
 /** Verifies the key and reads the state in one call of the Account. */
 export async function viewAccount(
@@ -16,19 +17,22 @@ export async function viewAccount(
   const account = env.accounts.getByName(credential.accountId);
   const state = await account.state(credential.caller);
   if (!state.ok) return state;
-  return ok({ principal: state.value.principal, view: toView(state.value.account) });
+  const { principal, account: found, key } = state.value;
+  return ok({ principal, view: toView(found, key) });
 }
 
-function toView(account: AccountState): AccountView {
+function toView(account: AccountState, key: KeyState | null): AccountView {
   const plan = PLANS[account.plan];
   const { limitMillitokens, spentMillitokens, heldMillitokens } = account;
   return {
     id: account.id,
     plan: plan.id,
+    plan_until: account.planUntil === null ? null : new Date(account.planUntil).toISOString(),
     tier: plan.tier,
     balance: {
       day: account.day,
       limit: toTokens(limitMillitokens),
+      granted: toTokens(account.grantedMillitokens),
       spent: toTokens(spentMillitokens),
       held: toTokens(heldMillitokens),
       available: toTokens(Math.max(0, limitMillitokens - spentMillitokens - heldMillitokens)),
@@ -38,7 +42,10 @@ function toView(account: AccountState): AccountView {
       requests_per_minute: plan.requestsPerMinute,
       jobs_open: plan.jobsOpenMax,
       side_px: plan.sidePxMax,
+      keys: plan.keysMax,
+      webhooks: plan.webhooksMax,
     },
     jobs_open: account.jobsOpen,
+    key: key && viewKey(key),
   };
 }
