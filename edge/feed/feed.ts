@@ -111,6 +111,12 @@ export class Feed extends DurableObject<Bindings> implements FeedObject {
     return { events: this.#open(reader), place: new Place(() => this.#leave(reader)) };
   }
 
+  async forget(): Promise<void> {
+    this.#progress = null;
+    await this.#store.forget();
+    await this.ctx.storage.deleteAlarm();
+  }
+
   override async alarm(): Promise<void> {
     if (this.#ended() || Date.now() >= this.#store.changedAt + SILENCE_MS) {
       await this.#store.clear();

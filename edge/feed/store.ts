@@ -139,6 +139,12 @@ export class FeedStore {
     await this.#storage.deleteAll();
   }
 
+  /** As `clear`, and nothing stays in memory either. */
+  async forget(): Promise<void> {
+    await this.clear();
+    this.#record = null;
+  }
+
   #writeState(now: number): void {
     if (!this.#made) this.#storage.sql.exec(TABLES);
     this.#made = true;

@@ -21,6 +21,20 @@ async function open() {
 }
 
 describe('a signed URL', () => {
+  it.each(['text/html', 'image/svg+xml', 'application/javascript', 'text/html; charset=utf-8'])(
+    'gives no %s, whatever an object says of itself',
+    async (contentType) => {
+      const { world, key, read } = await open();
+      await world.env.artifacts.put(key, '<script>alert(1)</script>', {
+        httpMetadata: { contentType, contentDisposition: 'inline; filename=x.html' },
+      });
+      const { headers } = await read();
+      expect(headers.get('content-type')).toBe('application/octet-stream');
+      expect(headers.get('x-content-type-options')).toBe('nosniff');
+      expect(headers.get('content-security-policy')).toContain('sandbox');
+    },
+  );
+
   it('gives the file, harmless wherever it is opened', async () => {
     const { id, read, view } = await open();
     const response = await read();

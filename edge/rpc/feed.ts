@@ -10,6 +10,8 @@ export interface FeedObject {
   progress(progress: Progress, preview: Preview | null): Promise<void>;
   /** Appends text at its offset; a repeat changes nothing. False when a part before it is missing. */
   text(fencingToken: number, delta: TextDelta): Promise<boolean>;
+  /** Its owner deleted the job: nothing of it is kept. */
+  forget(): Promise<void>;
   /**
    * Server-sent events after `lastEventId` (0 = from the start), then live ones until the job
    * ends. `record` is the caller's knowledge, used when it is newer; `origin` is that of the

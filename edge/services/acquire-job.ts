@@ -1,12 +1,12 @@
-/** An agent's long poll for a job. The Scheduler decides; here the job gets its upload ticket. */
+/** An agent's long poll for a job. The Scheduler decides; here the job is made complete. */
 import type { AcquireAnswer, AcquireBody } from '#schema/agent-protocol.ts';
 import type { Result } from '../core/result.ts';
 import { ok } from '../core/result.ts';
 import type { Env } from '../env.ts';
 import type { AgentRefusal } from '../rpc/scheduler.ts';
 import type { AgentCaller } from './authenticate.ts';
+import { completeLeases } from './complete-leases.ts';
 import { endPoll } from './end-poll.ts';
-import { addTicket } from './upload-ticket.ts';
 
 /** Parks for `body.waitMs` at most, and a margin for an answer under way. */
 export async function acquireJob(
@@ -18,5 +18,5 @@ export async function acquireJob(
   if (!poll.ok) return poll;
   const nothing = { job: null, batch: [], drain: false };
   const answer = await endPoll(poll.value, { waitMs: body.waitMs, nothing });
-  return ok(await addTicket(env, { agent, answer }, Date.now()));
+  return ok(await completeLeases(env, { agent, answer }, Date.now()));
 }

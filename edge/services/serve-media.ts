@@ -2,7 +2,9 @@
  * Opens a result at a signed URL (RFC 9110: ranges, conditions). The signature is the only
  * credential: it is checked before anything is read.
  */
+import { z } from 'zod';
 import { ContentType } from '#schema/artifact.ts';
+import { endingOf, FileType } from '#schema/file.ts';
 import type { Result } from '../core/result.ts';
 import { fail, ok } from '../core/result.ts';
 import type { Env } from '../env.ts';
@@ -79,13 +81,13 @@ function toBody(
   return { status: 206, headers, body: object.body };
 }
 
-function describe(object: R2Object, { key, expires, now }: MediaRequest): Record<string, string> {
+function describe(object: R2Object, { expires, now }: MediaRequest): Record<string, string> {
   const seconds = Math.max(0, Math.floor((Number(expires) - now) / 1000));
   return {
     etag: object.httpEtag,
     'accept-ranges': 'bytes',
     'cache-control': `private, max-age=${seconds}, immutable`,
-    'content-disposition': `inline; filename="${fileName(key)}"`,
+    'content-disposition': `inline; filename="${fileName(object)}"`,
     'content-security-policy': "sandbox; default-src 'none'",
     // Users show their pictures on their own pages.
     'cross-origin-resource-policy': 'cross-origin',
@@ -93,14 +95,18 @@ function describe(object: R2Object, { key, expires, now }: MediaRequest): Record
   };
 }
 
-/** `job_01…_main-0.png`: the job, and the output's place in it. */
-function fileName(key: string): string {
-  const [, job = 'result', , file = ''] = key.split('/');
-  return `${job}-${file}`.replaceAll(/[^\w.-]/g, '');
+/** `job_01…_main-0.png`: the job, and the output's place in it; or `file_01….png`. */
+function fileName(object: R2Object): string {
+  const [kind, id = 'result', , file = ''] = object.key.split('/');
+  const type = FileType.safeParse(object.httpMetadata?.contentType);
+  const ending = type.success ? endingOf(type.data) : 'bin';
+  const name = kind === 'input' ? `${id}.${ending}` : `${id}-${file}`;
+  return name.replaceAll(/[^\w.-]/g, '');
 }
 
+/** One of the known types, none of which a browser runs; never what else an object may say. */
 function contentType(object: R2Object): string {
-  const known = ContentType.safeParse(object.httpMetadata?.contentType);
+  const known = z.union([ContentType, FileType]).safeParse(object.httpMetadata?.contentType);
   if (!known.success) return 'application/octet-stream';
   return known.data.startsWith('text/') ? `${known.data}; charset=utf-8` : known.data;
 }

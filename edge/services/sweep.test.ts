@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { JobView } from '#schema/api.ts';
-import { ARTIFACT_KEEP_MS, DAY_MS } from '#schema/limits.ts';
-import { makeJobId } from '../io/id.ts';
+import { ARTIFACT_KEEP_MS, DAY_MS, FILE_ARRIVAL_MS, FILE_KEEP_MS } from '#schema/limits.ts';
+import { makeFileId, makeJobId } from '../io/id.ts';
 import { HttpWorld, PICTURE } from '../test/http.ts';
+import { makePng } from '../test/media.ts';
 import { eventually } from '../test/world.ts';
+import { inputKey, storeFile } from './store-file.ts';
 import { sweep } from './sweep.ts';
 
 async function open() {
@@ -48,6 +50,29 @@ describe('sweeping', () => {
     expect(orphans).toBe(1);
     expect(await keys()).not.toContain(stale);
     expect(await keys()).toContain(kept.key);
+  });
+
+  it('deletes input files after their day, and uploads that were never finished', async () => {
+    const { world } = await open();
+    const now = Date.now();
+    const keep = async (at: number) => {
+      const offer = { accountId: 'acc_x', purpose: null, name: null, body: makePng(64, 64) };
+      const stored = await storeFile(world.env, offer, at);
+      return inputKey(stored.ok ? stored.value.id : '', 'acc_x');
+    };
+    const [old, young] = [await keep(now - FILE_KEEP_MS - 1000), await keep(now - 60_000)];
+    const [broken, arriving] = [now - 2 * FILE_ARRIVAL_MS, now].map(
+      (at) => `arrival/${makeFileId(at)}`,
+    );
+    await world.env.artifacts.put(broken!, PICTURE);
+    await world.env.artifacts.put(arriving!, PICTURE);
+    expect((await sweep(world.env, now)).files).toBe(2);
+    const left = await Promise.all(
+      [old, young, broken!, arriving!].map(async (key) => !!(await world.env.artifacts.head(key))),
+    );
+    expect(left).toEqual([false, true, false, true]);
+    const marks = await world.env.artifacts.list({ prefix: 'shelf/acc_x/' });
+    expect(marks.objects.map(({ key }) => key.split('/')[2])).toEqual([young.split('/')[1]]);
   });
 
   it('leaves the uploads of jobs that run or that the history does not know', async () => {

@@ -4,17 +4,20 @@
  * their lease. An orphan is an object of a job that has ended whose key no row names; a job the
  * history does not know yet is left alone. Keys sort by the time of their job, so each run looks
  * at the jobs that just reached one of ORPHAN_AGES_MS; the later ages catch what was missed.
+ * Input files carry their time in their keys: the oldest are looked at until one is young enough.
  */
 import { and, asc, eq, inArray, lt, or } from 'drizzle-orm';
 import { encodeTime } from 'ulid';
 import { isTerminal } from '#schema/job.ts';
 import type { JobStatus } from '#schema/job.ts';
-import { DAY_MS } from '#schema/limits.ts';
+import { DAY_MS, FILE_ARRIVAL_MS, FILE_KEEP_MS } from '#schema/limits.ts';
 import { artifact, job } from '#schema/tables/index.ts';
 import type { Env } from '../env.ts';
 import { openDb } from '../io/db.ts';
 import { logInfo } from '../io/log.ts';
 import { DELETE_KEYS_MAX } from '../io/r2.ts';
+import { ARRIVAL_PREFIX } from './receive-file.ts';
+import { shelfKey } from './store-file.ts';
 
 /** Rows of one page: each has up to two objects, deleted in one call. */
 const PAGE_ROWS = DELETE_KEYS_MAX / 2;
@@ -29,15 +32,36 @@ const TIME_CHARS = 10;
 export interface Swept {
   readonly expired: number;
   readonly orphans: number;
+  /** Input files past their day, and uploads that were never finished. */
+  readonly files: number;
 }
 
 /** One run; safe to repeat and to run twice at once. */
 export async function sweep(env: Env, now: number): Promise<Swept> {
+  // First: Postgres may be away, and these need none.
+  const files =
+    (await sweepOld(env, 'input/file_', now - FILE_KEEP_MS)) +
+    (await sweepOld(env, `${ARRIVAL_PREFIX}file_`, now - FILE_ARRIVAL_MS));
   const expired = await sweepExpired(env, now);
   let orphans = 0;
   for (const ageMs of ORPHAN_AGES_MS) orphans += await sweepOrphans(env, now - ageMs);
-  if (expired + orphans > 0) logInfo('artifact.sweep', { expired, orphans });
-  return { expired, orphans };
+  const swept = { expired, orphans, files };
+  if (expired + orphans + files > 0) logInfo('artifact.sweep', swept);
+  return swept;
+}
+
+/** Objects whose key goes on with a time before this. */
+async function sweepOld(env: Env, prefix: string, before: number): Promise<number> {
+  const end = `${prefix}${toTimeKey(before)}`;
+  let deleted = 0;
+  for (let page = 0; page < PAGES_MAX; page += 1) {
+    const listed = await env.artifacts.list({ prefix, limit: DELETE_KEYS_MAX / 2 });
+    const old = listed.objects.filter(({ key }) => key < end);
+    if (old.length > 0) await env.artifacts.delete(old.flatMap(withMark));
+    deleted += old.length;
+    if (!listed.truncated || old.length < listed.objects.length) break;
+  }
+  return deleted;
 }
 
 async function sweepExpired(env: Env, now: number): Promise<number> {
@@ -90,6 +114,12 @@ async function sweepOrphans(env: Env, createdBefore: number): Promise<number> {
     cursor = listed.cursor;
   }
   return deleted;
+}
+
+/** An input file's key, and that of the mark by which it is counted. */
+function withMark({ key, size: bytes }: R2Object): string[] {
+  const [kind, id, accountId] = key.split('/');
+  return kind === 'input' && id && accountId ? [key, shelfKey({ id, bytes }, accountId)] : [key];
 }
 
 async function findOrphans(env: Env, keys: readonly string[]): Promise<string[]> {
