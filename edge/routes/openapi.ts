@@ -1,9 +1,12 @@
 /** `/openapi.json`: the description of the whole HTTP surface, OpenAPI 3.1. */
 import type { OpenAPIHono } from '@hono/zod-openapi';
-import { ERROR_CODES } from '#schema/error.ts';
+import { ERROR_CODES, ERRORS } from '#schema/error.ts';
 import type { AppEnv } from '../env.ts';
 import { VERSION } from '../services/check-health.ts';
 import { describeErrors } from './error.ts';
+import { makeExample } from './example.ts';
+import type { SchemaNode } from './example.ts';
+import { toErrorAnswer } from './wire.ts';
 
 const ABOUT = `Images, video, text, speech, music and transcription from one queue.
 
@@ -16,6 +19,23 @@ Errors are \`{ "error": { "code", "message", "request_id", "details" } }\`. 429 
 \`Retry-After\` in seconds. Codes never change their meaning:
 
 `;
+
+const TAGS = [
+  ['Jobs', 'Submit, follow, cancel and delete.'],
+  ['Files', 'Pictures and recordings for jobs to work on.'],
+  ['Gallery', 'What users show to everybody.'],
+  ['Models', 'What there is, with its price and limits.'],
+  ['Account', 'Balance and usage.'],
+  ['Keys', 'API keys with scopes, budgets and expiry.'],
+  ['Webhooks', 'Endpoints that are told, and what they were sent.'],
+  ['OpenAI-compatible', "As OpenAI's clients send and expect it."],
+  ['Media', 'Results, at signed URLs.'],
+  ['Service', 'How it stands.'],
+  ['Webhooks of chat platforms', 'What Telegram and Discord call.'],
+  ['Admin', "The operator's calls."],
+  ['Agent', 'The protocol of GPU boxes.'],
+] as const;
+const EXAMPLE_REQUEST = 'req_01kc5y8f3m7w2q9r4t6v8x0z1b';
 
 /** Adds the description to an app that has all its routes. */
 export function serveOpenApi(app: OpenAPIHono<AppEnv>): void {
@@ -35,6 +55,10 @@ export function serveOpenApi(app: OpenAPIHono<AppEnv>): void {
     scheme: 'bearer',
     description: "The operator's key.",
   });
+  for (const code of ERROR_CODES) {
+    const { body: value } = toErrorAnswer({ code }, EXAMPLE_REQUEST);
+    registry.registerComponent('examples', code, { summary: code, value });
+  }
   app.get('/openapi.json', (c) => {
     const document = app.getOpenAPI31Document({
       openapi: '3.1.0',
@@ -44,11 +68,48 @@ export function serveOpenApi(app: OpenAPIHono<AppEnv>): void {
         description: `${ABOUT}${describeErrors()}`,
       },
       servers: [{ url: c.get('origin') }],
-      tags: ['Jobs', 'Models', 'Account', 'Media', 'Service', 'Admin', 'Agent'].map((name) => ({
-        name,
-      })),
+      tags: TAGS.map(([name, text]) => ({ name, description: text })),
     });
-    const description = { ...document, 'x-error-codes': ERROR_CODES };
+    addExamples(document as unknown as Described);
+    const codes = Object.entries(ERRORS).map(([code, { status, help: meaning }]) => {
+      return [code, { status, meaning }];
+    });
+    const description = { ...document, 'x-error-codes': Object.fromEntries(codes) as unknown };
     return c.json(description, 200, { 'cache-control': 'public, max-age=300' });
   });
+}
+
+interface Contents {
+  [type: string]: { schema?: SchemaNode; example?: unknown; examples?: unknown };
+}
+
+/** The parts of the document that examples are put into. */
+interface Described {
+  readonly components: { readonly schemas: Readonly<Record<string, SchemaNode>> };
+  readonly paths: Readonly<
+    Record<
+      string,
+      Readonly<
+        Record<
+          string,
+          {
+            readonly requestBody?: { readonly content: Contents };
+            readonly responses: Readonly<Record<string, { readonly content?: Contents }>>;
+          }
+        >
+      >
+    >
+  >;
+}
+
+/** An example for every JSON body, sent or answered, that has none of its own. */
+function addExamples({ components, paths }: Described): void {
+  const operations = Object.values(paths).flatMap((methods) => Object.values(methods));
+  for (const { requestBody, responses } of operations) {
+    for (const { content } of [requestBody ?? {}, ...Object.values(responses)]) {
+      const json = content?.['application/json'];
+      if (!json?.schema || json.example !== undefined || json.examples !== undefined) continue;
+      json.example = makeExample(components.schemas, json.schema);
+    }
+  }
 }
