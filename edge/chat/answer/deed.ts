@@ -1,0 +1,226 @@
+/**
+ * What the buttons under a job do. They carry the job's id alone: that the job is the presser's
+ * own is seen by its account, so that they work after any restart and for nobody else.
+ */
+import { isTerminal } from '#schema/job.ts';
+import type { JobSpec } from '#schema/job.ts';
+import type { JobRecord } from '#schema/record.ts';
+import { cancelJob } from '../../services/cancel-job.ts';
+import { copyResult } from '../../services/copy-result.ts';
+import { deleteJob } from '../../services/delete-job.ts';
+import { findJob } from '../../services/find-job.ts';
+import { publishJob } from '../../services/publish-job.ts';
+import { withdrawJob } from '../../services/withdraw-job.ts';
+import type { Draft, Fields } from '../command/draft.ts';
+import { merge } from '../command/draft.ts';
+import type { JobDeed } from '../message.ts';
+import { excuseFind } from '../refusal.ts';
+import { jobButton } from '../reply/job.ts';
+import { WORDS } from '../reply/words.ts';
+import { sayReply } from '../reply.ts';
+import { showJob } from './show.ts';
+import { submitDraft } from './submit.ts';
+import type { Talk } from './talk.ts';
+
+/** How near a variation stays to its picture, and an enlargement to it. */
+const VARY_STRENGTH = 0.55;
+const UPSCALE_STRENGTH = 0.2;
+
+/** Does what a button says. */
+export async function doDeed(
+  talk: Talk,
+  { deed, jobId, index }: { deed: JobDeed; jobId: string; index: number },
+): Promise<void> {
+  const { accountId } = talk.credential;
+  const found = await findJob(talk.env, { jobId, accountId });
+  if (!found.ok) {
+    const isGone = found.error.reason === 'job_not_found';
+    talk.note(isGone ? WORDS.onlyOwner : excuseFind(found.error));
+    return;
+  }
+  const { record } = found.value;
+  switch (deed) {
+    case 'status':
+      showJob(talk, found.value);
+      return;
+    case 'cancel':
+      await cancel(talk, jobId);
+      return;
+    case 'again':
+      await submitDraft(talk, toDraft(record.spec, { seed: null }));
+      return;
+    case 'retry':
+      await submitDraft(talk, toDraft(record.spec, {}));
+      return;
+    case 'vary':
+      await rework(talk, record, { index, seed: null, strength: VARY_STRENGTH });
+      return;
+    case 'upscale':
+      await rework(talk, record, { index, upscale: 2, count: 1, strength: UPSCALE_STRENGTH });
+      return;
+    case 'edit':
+      askPrompt(talk, record);
+      return;
+    case 'delete':
+      askDelete(talk, record);
+      return;
+    case 'publish':
+      await publish(talk, jobId);
+      return;
+    case 'unpublish':
+      await unpublish(talk, jobId);
+      return;
+  }
+}
+
+/** Stops a job; the courier shows what becomes of it. */
+export async function cancel(talk: Talk, jobId: string): Promise<void> {
+  const { accountId } = talk.credential;
+  const cancelled = await cancelJob(talk.env, { jobId, accountId });
+  if (!cancelled.ok) talk.note(excuseFind(cancelled.error));
+  else if (cancelled.value === 'already_finished') talk.note(WORDS.alreadyFinished);
+  else talk.note(cancelled.value === 'cancelled' ? WORDS.cancelled : WORDS.stopping);
+}
+
+/** The same job with other words and its own seed. */
+export async function editPrompt(talk: Talk, jobId: string, prompt: string): Promise<void> {
+  const { accountId } = talk.credential;
+  const found = await findJob(talk.env, { jobId, accountId });
+  if (!found.ok) {
+    talk.note(excuseFind(found.error));
+    return;
+  }
+  const draft = toDraft(found.value.record.spec, {});
+  await submitDraft(talk, { ...draft, fields: merge(draft.fields, { prompt: prompt.trim() }) });
+}
+
+/** Deletes what the user agreed to delete, and the message that showed it. */
+export async function deleteResult(
+  talk: Talk,
+  { jobId, messageId }: { jobId: string; messageId: string },
+): Promise<void> {
+  const { env, credential, now, requestId } = talk;
+  const { accountId } = credential;
+  const deleted = await deleteJob(env, { jobId, accountId }, { requestId, now });
+  if (!deleted.ok) {
+    const { error } = deleted;
+    talk.note(error.reason === 'job_active' ? WORDS.notEnded : excuseFind(error));
+    return;
+  }
+  talk.settle(WORDS.deleted);
+  if (talk.event.chat.platform === 'discord') talk.say(WORDS.deleted);
+  talk.remove(messageId);
+}
+
+/** A picture made of a result. */
+async function rework(
+  talk: Talk,
+  { id: jobId, spec }: JobRecord,
+  { index, ...change }: { index: number } & Fields,
+): Promise<void> {
+  const { env, credential, now } = talk;
+  const { accountId } = credential;
+  const copied = await talk.memory.once('copy', () =>
+    copyResult(env, { accountId, jobId, index }, now),
+  );
+  if (!copied.ok) {
+    talk.note(WORDS.gone);
+    return;
+  }
+  await submitDraft(talk, toDraft(spec, { ...change, input_image: copied.value.id }));
+}
+
+function askPrompt(talk: Talk, { id }: JobRecord): void {
+  // The id in the text says which job is meant when the answer comes, however much later.
+  talk.say(sayReply([WORDS.editPrompt, '\n', { kind: 'code', text: id }]));
+}
+
+function askDelete(talk: Talk, record: JobRecord): void {
+  const { said, user } = talk.event;
+  if (!isTerminal(record.status)) {
+    talk.note(WORDS.notEnded);
+    return;
+  }
+  if (said.kind !== 'press') return;
+  const id = talk.keepId();
+  const kept = {
+    kind: 'delete',
+    userId: user.id,
+    jobId: record.id,
+    messageId: said.messageId,
+  } as const;
+  talk.changes.push({ kind: 'keep', id, kept });
+  const sure = {
+    label: WORDS.removeSure,
+    action: { kind: 'draft', draftId: id, choice: 0 },
+  } as const;
+  const buttons = [[{ ...sure, look: 'danger' as const }]];
+  talk.say(sayReply(WORDS.sureToDelete, { buttons, isPrivate: true, ownerId: user.id }));
+}
+
+async function publish(talk: Talk, jobId: string): Promise<void> {
+  const { env, credential, requestId, now, event } = talk;
+  const wish = { public: true, show_prompt: true } as const;
+  const published = await publishJob(env, { credential, jobId, wish, requestId, now });
+  if (!published.ok) {
+    talk.note(describePublish(published.error.reason));
+    return;
+  }
+  const buttons = [[jobButton(WORDS.unpublish, 'unpublish', jobId)]];
+  talk.say(sayReply(WORDS.published, { buttons, isPrivate: true, ownerId: event.user.id }));
+}
+
+async function unpublish(talk: Talk, jobId: string): Promise<void> {
+  const { env, credential, requestId, now } = talk;
+  const { accountId } = credential;
+  const done = await withdrawJob(env, { jobId, accountId }, { requestId, now });
+  const isAway = !done.ok && done.error.reason === 'history_unavailable';
+  // What is not in the gallery need not be taken out.
+  talk.note(isAway ? WORDS.historyAway : WORDS.unpublished);
+}
+
+function describePublish(reason: string): string {
+  switch (reason) {
+    case 'removed_by_operator':
+      return 'The operator took this out of the gallery; it stays out.';
+    case 'content_blocked':
+      return 'By the rules of today this cannot be shown to all.';
+    case 'not_publishable':
+      return 'Only finished pictures and videos can be shown in the gallery.';
+    case 'job_not_found':
+      return WORDS.gone;
+    default:
+      return WORDS.historyAway;
+  }
+}
+
+/** A job's request again, changed; null takes a field out. */
+function toDraft(spec: JobSpec, change: Fields): Draft {
+  const { type, ...parameters } = spec;
+  return { type, fields: merge(toFields(spec.type, parameters), change), doubts: [] };
+}
+
+/** The parameters of a spec that stand for themselves in a request. */
+function toFields(type: JobSpec['type'], parameters: Record<string, unknown>): Fields {
+  const given = Object.entries(parameters).filter(([name, value]) => {
+    if (value === null || value === '' || value === false) return false;
+    if (Array.isArray(value)) return value.length > 0;
+    switch (name) {
+      case 'strength':
+        return parameters['input_image'] !== null;
+      case 'upscale':
+        return value !== 1;
+      case 'guidance':
+        return value !== 0;
+      case 'language':
+        return value !== (type === 'speech' ? 'en' : 'auto');
+      case 'duration_s':
+        // Of a recording it is the file's own.
+        return type !== 'transcription';
+      default:
+        return true;
+    }
+  });
+  const { input, ...fields } = Object.fromEntries(given) as Fields & { input?: string };
+  return input === undefined ? fields : { ...fields, prompt: input };
+}

@@ -1,0 +1,117 @@
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { INBOX_MAX, INBOX_TRIES_MAX } from '#schema/limits.ts';
+import type { ChatEvent } from '../chat/event.ts';
+import { chatEvent, nextId } from '../test/chat.ts';
+import { FakeTelegram } from '../test/telegram.ts';
+import { bindings, eventually } from '../test/world.ts';
+import { ConversationStore } from './store.ts';
+
+let telegram: FakeTelegram;
+
+beforeEach(() => {
+  telegram = new FakeTelegram();
+  telegram.install();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+/** A private chat with its conversation. */
+function newChat() {
+  const userId = String(7_000_000 + nextId());
+  const conversation = bindings.CONVERSATION.getByName(`telegram:${userId}`);
+  const stub = conversation as unknown as DurableObjectStub;
+  const said = (text: string) =>
+    chatEvent({ kind: 'text', text, attachments: [], answers: null }, { userId });
+  const texts = () => telegram.chat(userId).map(({ text }) => text);
+  const waiting = () =>
+    runInDurableObject(
+      stub,
+      (_, { storage }) =>
+        storage.sql.exec<{ n: number }>('SELECT count(*) AS n FROM inbox').one().n,
+    );
+  return { userId, conversation, stub, said, texts, waiting };
+}
+
+const PICTURE = { kind: 'picture', source: 'f', name: 'a.jpg', bytes: 9 } as const;
+
+describe('a conversation', () => {
+  it('answers what is said, each once and in order', async () => {
+    const { conversation, said, texts, waiting } = newChat();
+    const events = ['/start', '/plan', '/help'].map(said);
+    for (const event of events) expect(await conversation.accept(event)).toBe('taken');
+    for (const event of events) expect(await conversation.accept(event)).toBe('known');
+    await eventually(async () => texts().length === 3);
+    expect(texts()[0]).toContain('Hello Ada!');
+    expect(texts()[1]).toContain('20 tokens left');
+    expect(texts()[2]).toContain('/generate');
+    expect(await waiting()).toBe(0);
+  });
+
+  it('answers after its death what it was told before, once', async () => {
+    const { conversation, stub, said, texts, waiting } = newChat();
+    const event = said('/start');
+    // As if it had died when the event was on disk and nothing else was done.
+    await runInDurableObject(stub, async (_, { storage }) => {
+      new ConversationStore(storage).accept(event, Date.now());
+      await storage.setAlarm(Date.now() + 60_000);
+    });
+    await evictDurableObject(stub);
+    expect(texts()).toEqual([]);
+    expect(await runDurableObjectAlarm(stub)).toBe(true);
+    await eventually(async () => texts().length === 1);
+    expect(await waiting()).toBe(0);
+    expect(await conversation.accept(event)).toBe('known');
+  });
+
+  it('lets one member wait for another only when too many talk at once', async () => {
+    const chatId = '-100500';
+    const conversation = bindings.CONVERSATION.getByName(`telegram:${chatId}-lanes`);
+    const release = telegram.hold();
+    const slow = chatEvent(
+      { kind: 'text', text: 'x, using sdxl', attachments: [PICTURE], answers: null },
+      { isPrivate: false },
+    );
+    await conversation.accept(slow);
+    await eventually(async () => telegram.calls.some(({ method }) => method === 'getFile'));
+    const quick = chatEvent(
+      { kind: 'text', text: '/help', attachments: [], answers: null },
+      { isPrivate: false },
+    );
+    await conversation.accept(quick);
+    await eventually(async () => telegram.calls.some(({ method }) => method === 'sendMessage'));
+    release();
+  });
+
+  it('takes no more than it can hold', async () => {
+    const { stub, said } = newChat();
+    await runInDurableObject(stub, (_, { storage }) => {
+      const store = new ConversationStore(storage);
+      const events: ChatEvent[] = Array.from({ length: INBOX_MAX + 1 }, () => said('hi'));
+      const answers = events.map((event) => store.accept(event, Date.now() + 1_000_000));
+      expect(answers.slice(0, INBOX_MAX).every((answer) => answer === 'taken')).toBe(true);
+      expect(answers.at(-1)).toBe('full');
+    });
+  });
+
+  // The last one: it takes its bot's courier into the future.
+  it('tries again what failed, later each time, and at last says that it did not work', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+    const { userId, conversation, stub, texts, waiting } = newChat();
+    const words = 'as a drawing, using sdxl';
+    const said = { kind: 'text', text: words, attachments: [PICTURE], answers: null } as const;
+    for (let count = 0; count < INBOX_TRIES_MAX + 1; count += 1) {
+      telegram.fail('getFile', { status: 502, description: 'Bad Gateway' });
+    }
+    await conversation.accept(chatEvent(said, { userId }));
+    await eventually(async () => {
+      vi.setSystemTime(Date.now() + 60_000);
+      await runDurableObjectAlarm(stub);
+      return texts().some((text) => text.includes('Something went wrong on our side'));
+    });
+    expect(telegram.mishaps).toHaveLength(1);
+    expect(await waiting()).toBe(0);
+  });
+});

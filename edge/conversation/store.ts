@@ -1,0 +1,172 @@
+/**
+ * What a Conversation keeps in SQLite: what was said and waits, the ids of what was said before,
+ * questions that may still be answered, the last job of each member, the chat's rule. Each table
+ * is bounded: the oldest rows go first.
+ */
+import { DRAFT_MS, DRAFTS_MAX, INBOX_MAX, MEMBERS_MAX, SEEN_MAX } from '#schema/limits.ts';
+import type { Change, Kept, Rule } from '../chat/answer/talk.ts';
+import type { ChatEvent } from '../chat/event.ts';
+import type { Accepted } from '../rpc/conversation.ts';
+
+const TABLES = `
+  CREATE TABLE IF NOT EXISTS inbox (
+    place INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, user_id TEXT NOT NULL,
+    event_json TEXT NOT NULL, notes_json TEXT NOT NULL, tries INTEGER NOT NULL,
+    due_at INTEGER NOT NULL
+  );
+  CREATE TABLE IF NOT EXISTS seen (place INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE);
+  CREATE TABLE IF NOT EXISTS kept (
+    id TEXT PRIMARY KEY, kept_json TEXT NOT NULL, at INTEGER NOT NULL
+  );
+  CREATE TABLE IF NOT EXISTS member (
+    user_id TEXT PRIMARY KEY, job_id TEXT NOT NULL, at INTEGER NOT NULL
+  );
+  CREATE TABLE IF NOT EXISTS rule (
+    one INTEGER PRIMARY KEY CHECK (one = 1), rule_json TEXT NOT NULL
+  )`;
+
+const OPEN: Rule = { off: false, offTypes: [] };
+
+/** What was said and waits for its answer. */
+export interface Waiting {
+  readonly event: ChatEvent;
+  readonly tries: number;
+  /** What was done about it once and for all, by name. */
+  readonly notes: Record<string, unknown>;
+}
+
+export class ConversationStore {
+  readonly #storage: DurableObjectStorage;
+  readonly #sql: SqlStorage;
+
+  constructor(storage: DurableObjectStorage) {
+    this.#storage = storage;
+    this.#sql = storage.sql;
+    this.#sql.exec(TABLES);
+  }
+
+  /** Puts an event in line, unless it was there before or there is no room. */
+  accept(event: ChatEvent, now: number): Accepted {
+    const known = this.#sql.exec(
+      'SELECT 1 FROM seen WHERE id = ?1 UNION ALL SELECT 1 FROM inbox WHERE id = ?1',
+      event.id,
+    );
+    if (known.toArray().length > 0) return 'known';
+    if (this.#count('inbox') >= INBOX_MAX) return 'full';
+    this.#sql.exec(
+      `INSERT INTO inbox (id, user_id, event_json, notes_json, tries, due_at)
+       VALUES (?, ?, ?, '{}', 0, ?)`,
+      ...[event.id, event.user.id, JSON.stringify(event), now],
+    );
+    return 'taken';
+  }
+
+  /** The oldest that is due, of users who are not being answered. */
+  nextDue(busy: ReadonlySet<string>, now: number): Waiting | null {
+    const rows = this.#sql.exec<{
+      user_id: string;
+      event_json: string;
+      notes_json: string;
+      tries: number;
+    }>(
+      'SELECT user_id, event_json, notes_json, tries FROM inbox WHERE due_at <= ? ORDER BY place',
+      now,
+    );
+    for (const row of rows) {
+      if (busy.has(row.user_id)) continue;
+      const event = JSON.parse(row.event_json) as ChatEvent;
+      return { event, tries: row.tries, notes: JSON.parse(row.notes_json) };
+    }
+    return null;
+  }
+
+  /** When the next of what waits is due, or null. */
+  nextAt(): number | null {
+    return this.#sql.exec<{ at: number | null }>('SELECT min(due_at) AS at FROM inbox').one().at;
+  }
+
+  /** Writes down what was done about an event, so that a repeat does not do it again. */
+  note(id: string, notes: Record<string, unknown>): void {
+    this.#sql.exec('UPDATE inbox SET notes_json = ? WHERE id = ?', JSON.stringify(notes), id);
+  }
+
+  /** It failed, and is tried again at `dueAt`. */
+  postpone(id: string, dueAt: number): void {
+    this.#sql.exec('UPDATE inbox SET tries = tries + 1, due_at = ? WHERE id = ?', dueAt, id);
+  }
+
+  /** An event is answered: what is to be remembered of it, and that it was seen. */
+  finish(id: string, changes: readonly Change[], now: number): void {
+    this.#storage.transactionSync(() => {
+      for (const change of changes) this.#apply(change, now);
+      this.#sql.exec('DELETE FROM inbox WHERE id = ?', id);
+      this.#sql.exec('INSERT OR IGNORE INTO seen (id) VALUES (?)', id);
+      this.#sql.exec('DELETE FROM seen WHERE place <= (SELECT max(place) FROM seen) - ?', SEEN_MAX);
+      this.#sql.exec('DELETE FROM kept WHERE at < ?', now - DRAFT_MS);
+    });
+  }
+
+  #apply(change: Change, now: number): void {
+    switch (change.kind) {
+      case 'last_job':
+        this.#sql.exec(
+          'INSERT OR REPLACE INTO member (user_id, job_id, at) VALUES (?, ?, ?)',
+          ...[change.userId, change.jobId, now],
+        );
+        this.#trim('member', 'user_id', MEMBERS_MAX);
+        return;
+      case 'keep':
+        this.#sql.exec(
+          'INSERT OR REPLACE INTO kept (id, kept_json, at) VALUES (?, ?, ?)',
+          ...[change.id, JSON.stringify(change.kept), now],
+        );
+        this.#trim('kept', 'id', DRAFTS_MAX);
+        return;
+      case 'drop':
+        this.#sql.exec('DELETE FROM kept WHERE id = ?', change.id);
+        return;
+      case 'rule':
+        this.#sql.exec(
+          'INSERT OR REPLACE INTO rule (one, rule_json) VALUES (1, ?)',
+          JSON.stringify(change.rule),
+        );
+        return;
+    }
+  }
+
+  get rule(): Rule {
+    const [row] = this.#sql.exec<{ rule_json: string }>('SELECT rule_json FROM rule').toArray();
+    return row ? (JSON.parse(row.rule_json) as Rule) : OPEN;
+  }
+
+  lastJobOf(userId: string): string | null {
+    const rows = this.#sql.exec<{ job_id: string }>(
+      'SELECT job_id FROM member WHERE user_id = ?',
+      userId,
+    );
+    return rows.toArray()[0]?.job_id ?? null;
+  }
+
+  kept(id: string, now: number): Kept | null {
+    const rows = this.#sql.exec<{ kept_json: string }>(
+      'SELECT kept_json FROM kept WHERE id = ? AND at >= ?',
+      ...[id, now - DRAFT_MS],
+    );
+    const [row] = rows.toArray();
+    return row ? (JSON.parse(row.kept_json) as Kept) : null;
+  }
+
+  #count(table: 'inbox' | 'member' | 'kept'): number {
+    return this.#sql.exec<{ n: number }>(`SELECT count(*) AS n FROM ${table}`).one().n;
+  }
+
+  /** Lets the oldest rows go beyond so many. */
+  #trim(table: 'member' | 'kept', key: string, most: number): void {
+    const over = this.#count(table) - most;
+    if (over <= 0) return;
+    this.#sql.exec(
+      `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} ORDER BY at LIMIT ?)`,
+      over,
+    );
+  }
+}
