@@ -1,0 +1,244 @@
+import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Artifact } from '#schema/artifact.ts';
+import type { ChatAddress } from '#schema/chat.ts';
+import type { JobRecord } from '#schema/record.ts';
+import { asCreated } from '../account/order.ts';
+import type { Reply } from '../chat/message.ts';
+import { FakeTelegram } from '../test/telegram.ts';
+import { bindings, eventually, newOrder } from '../test/world.ts';
+
+let bots = 0;
+let telegram: FakeTelegram;
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+  telegram = new FakeTelegram();
+  telegram.install();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+/** A courier of its own for each test. */
+function newBot() {
+  const number = (bots += 1);
+  const id = `courier-telegram-${number}`;
+  const courier = bindings.BOT_COURIER.getByName(id);
+  const stub = courier as unknown as DurableObjectStub;
+  return { id, token: `${number}:telegram`, courier, stub };
+}
+
+const CHAT: ChatAddress = {
+  platform: 'telegram',
+  chatId: '77',
+  userId: '77',
+  replyTo: '5',
+  threadId: null,
+  interactionToken: null,
+  interactionExpiresAt: null,
+  attachmentBytesMax: null,
+};
+
+function chat(chatId: string): ChatAddress {
+  return { ...CHAT, chatId, userId: chatId };
+}
+
+function newRecord(courier: string, to: ChatAddress, more: Partial<JobRecord> = {}): JobRecord {
+  const notices = [{ kind: 'chat', courier, chat: to } as const];
+  const created = asCreated(newOrder('main', 'acc_x', { notices })).record;
+  return { ...created, status: 'running', startedAt: created.createdAt, attempt: 1, ...more };
+}
+
+async function newArtifact(index: number, content: string): Promise<Artifact> {
+  const key = `result/test/${crypto.randomUUID()}`;
+  await bindings.ARTIFACTS.put(key, content);
+  const bytes = content.length;
+  return {
+    index,
+    key,
+    contentType: 'image/png',
+    bytes,
+    sha256: '0'.repeat(64),
+    width: 64,
+    height: 64,
+    durationS: null,
+    thumbnailKey: null,
+  };
+}
+
+async function completed(record: JobRecord, contents: readonly string[]): Promise<JobRecord> {
+  const artifacts = await Promise.all(contents.map((text, index) => newArtifact(index, text)));
+  return {
+    ...record,
+    status: 'completed',
+    sequence: record.sequence + 1,
+    finishedAt: record.createdAt + 2000,
+    settledMillitokens: 250,
+    artifacts,
+  };
+}
+
+/** Lets time pass and the alarm come until something holds. */
+async function until(
+  stub: DurableObjectStub,
+  probe: () => boolean | Promise<boolean>,
+): Promise<void> {
+  await eventually(async () => {
+    if (await probe()) return true;
+    vi.setSystemTime(Date.now() + 500);
+    await runDurableObjectAlarm(stub);
+    return null;
+  });
+}
+
+function say(text: string): Reply {
+  return { text: [text], buttons: [], media: [], isPrivate: false, ownerId: null };
+}
+
+describe('a job', () => {
+  it('has one message, which becomes its result in reply to the command', async () => {
+    const { id, courier, stub, token } = newBot();
+    const record = newRecord(id, CHAT);
+    await courier.publish([record]);
+    await until(stub, () => telegram.chat('77').length === 1);
+    await courier.publish([await completed(record, ['the picture'])]);
+    await until(stub, () => telegram.chat('77')[0]?.file === 'the picture');
+    expect(telegram.chat('77')).toHaveLength(1);
+    expect(telegram.callsOf(token)).toEqual(['sendMessage', 'editMessageMedia']);
+    const [first] = telegram.calls;
+    expect(first?.params['reply_parameters']).toMatchObject({ message_id: 5 });
+  });
+
+  it('shows its result once however often the same news comes', async () => {
+    const { id, courier, stub } = newBot();
+    const record = newRecord(id, CHAT);
+    const done = await completed(record, ['the picture']);
+    for (const news of [record, record, done, record, done]) await courier.publish([news]);
+    await until(stub, () => telegram.chat('77')[0]?.file === 'the picture');
+    await courier.publish([done]);
+    await runDurableObjectAlarm(stub);
+    expect(telegram.chat('77')).toHaveLength(1);
+    expect(telegram.calls.filter(({ method }) => method === 'editMessageMedia')).toHaveLength(1);
+  });
+
+  it('is never overtaken at its end by progress that was on its way', async () => {
+    const { id, courier, stub } = newBot();
+    const record = newRecord(id, CHAT);
+    await courier.publish([record]);
+    await until(stub, () => telegram.chat('77').length === 1);
+    const release = telegram.hold();
+    const progress = { fraction: 0.5, stage: 'running', step: 5, steps: 10 } as const;
+    await courier.progress(record.id, progress, null);
+    await courier.publish([await completed(record, ['the picture'])]);
+    await courier.progress(record.id, { ...progress, fraction: 0.9 }, null);
+    release();
+    await until(stub, () => telegram.chat('77')[0]?.file === 'the picture');
+    await runDurableObjectAlarm(stub);
+    expect(telegram.calls.at(-1)?.method).toBe('editMessageMedia');
+  });
+
+  it('goes on after the death of the object where it was', async () => {
+    const { id, courier, stub } = newBot();
+    const record = newRecord(id, CHAT);
+    await courier.publish([record]);
+    await until(stub, () => telegram.chat('77').length === 1);
+    telegram.fail('editMessageMedia', 'lost_before');
+    await courier.publish([await completed(record, ['the picture'])]);
+    await evictDurableObject(stub);
+    await until(stub, () => telegram.chat('77')[0]?.file === 'the picture');
+    expect(telegram.chat('77')).toHaveLength(1);
+  });
+
+  it('has no second copy of its result when the answer to the delivery is lost', async () => {
+    const { id, courier, stub } = newBot();
+    const record = newRecord(id, CHAT);
+    await courier.publish([record]);
+    await until(stub, () => telegram.chat('77').length === 1);
+    telegram.fail('editMessageMedia', 'lost_after');
+    await courier.publish([await completed(record, ['the picture'])]);
+    const twice = () => telegram.calls.filter(({ method }) => method === 'editMessageMedia');
+    await until(stub, () => twice().length === 2);
+    await until(stub, async () => (await courier.health()).delivered === 1);
+    expect(telegram.chat('77')).toEqual([{ text: expect.any(String), file: 'the picture' }]);
+  });
+
+  it('sends an album once, and links to it when its answer is lost', async () => {
+    const { id, courier, stub } = newBot();
+    const record = newRecord(id, CHAT);
+    await courier.publish([record]);
+    await until(stub, () => telegram.chat('77').length === 1);
+    telegram.fail('sendMediaGroup', 'lost_after');
+    await courier.publish([await completed(record, ['one', 'two', 'three'])]);
+    await until(
+      stub,
+      () => telegram.chat('77')[0]?.text.includes('In case they did not arrive') === true,
+    );
+    expect(telegram.chat('77').map(({ file }) => file)).toEqual([null, 'one', 'two', 'three']);
+  });
+
+  it('comes as a new message when it took long, and takes the old one away', async () => {
+    const { id, courier, stub, token } = newBot();
+    const record = newRecord(id, CHAT);
+    await courier.publish([record]);
+    await until(stub, () => telegram.chat('77').length === 1);
+    const done = await completed(record, ['the picture']);
+    await courier.publish([{ ...done, finishedAt: done.createdAt + 120_000 }]);
+    await until(stub, () => telegram.callsOf(token).includes('deleteMessage'));
+    await until(stub, async () => (await courier.health()).delivered === 1);
+    expect(telegram.chat('77')).toEqual([{ text: expect.any(String), file: 'the picture' }]);
+    expect(telegram.messages.has('77:1')).toBe(false);
+  });
+
+  it('gets to what can wait though the object is started anew for each alarm', async () => {
+    const { id, courier, stub, token } = newBot();
+    const record = newRecord(id, chat('-100'));
+    await courier.publish([record]);
+    await until(stub, () => telegram.chat('-100').length === 1);
+    const done = await completed(record, ['the picture']);
+    await courier.publish([{ ...done, finishedAt: done.createdAt + 120_000 }]);
+    await eventually(async () => {
+      if (telegram.callsOf(token).includes('deleteMessage')) return true;
+      await evictDurableObject(stub);
+      vi.setSystemTime(Date.now() + 2000);
+      await runDurableObjectAlarm(stub);
+      return false;
+    });
+  });
+
+  it('is delivered anew when its message was deleted', async () => {
+    const { id, courier, stub } = newBot();
+    const record = newRecord(id, CHAT);
+    await courier.publish([record]);
+    await until(stub, () => telegram.chat('77').length === 1);
+    telegram.messages.clear();
+    await courier.publish([await completed(record, ['the picture'])]);
+    await until(stub, () => telegram.chat('77')[0]?.file === 'the picture');
+  });
+});
+
+describe('a fault', () => {
+  it('of a chat that is gone ends quietly, and the others go on', async () => {
+    const { courier, stub } = newBot();
+    const forbidden = 'Forbidden: bot was blocked by the user';
+    telegram.fail('sendMessage', { status: 403, description: forbidden });
+    const message = { kind: 'message', jobId: null } as const;
+    await courier.send({ ...message, key: 'a', chat: chat('1'), reply: say('one') }, null);
+    await courier.send({ ...message, key: 'b', chat: chat('2'), reply: say('two') }, null);
+    await until(stub, () => telegram.chat('2').length === 1);
+    await until(stub, async () => (await courier.health()).waiting === 0);
+    expect((await courier.health()).given_up).toBe(0);
+    expect(telegram.chat('1')).toEqual([]);
+  });
+
+  it('that repeating cannot change is given up on record', async () => {
+    const { courier, stub } = newBot();
+    telegram.fail('sendMessage', { status: 400, description: "Bad Request: can't parse entities" });
+    const outbound = { kind: 'message', key: 'a', jobId: null, chat: CHAT } as const;
+    await courier.send({ ...outbound, reply: say('one') }, null);
+    await until(stub, async () => (await courier.health()).given_up === 1);
+    const { last_given_up } = await courier.health();
+    expect(last_given_up[0]).toMatchObject({ slot: 'send:a' });
+  });
+});

@@ -1,0 +1,99 @@
+/**
+ * How a bot fares: what it called, what failed, and how near its limits it is. Counted in memory
+ * since the courier last started: a scrape reads rates, and a restart is a reset like any other.
+ */
+import type { BotHealth } from '#schema/bot.ts';
+import { BOT_BUSY_MS } from '#schema/limits.ts';
+import type { ChatFault } from '../../core/fault.ts';
+import type { GivenUp } from './store.ts';
+
+const MINUTE_MS = 60_000;
+/** Calls in a row that the platform did not answer before the bot counts as failing. */
+const FAILING_STREAK = 3;
+
+/** What the courier knows of itself beside its counts. */
+export interface Situation {
+  readonly now: number;
+  /** Share of the burst that is used up, 0 to 1, and the calls that a minute has room for. */
+  readonly burstUsed: number;
+  readonly callsPerMinute: number;
+  readonly waiting: number;
+  readonly oldestSince: number | null;
+  readonly limitedUntil: number | null;
+  readonly failures: readonly GivenUp[];
+}
+
+export class Meter {
+  #calls = 0;
+  #failures = 0;
+  #rateLimited = 0;
+  #delivered = 0;
+  #givenUp = 0;
+  #streak = 0;
+  #minute = { start: 0, calls: 0, before: 0 };
+
+  /** Calls in a row that the platform did not answer. */
+  get streak(): number {
+    return this.#streak;
+  }
+
+  countCall(fault: ChatFault | null, now: number): void {
+    this.#turnTo(now);
+    this.#calls += 1;
+    this.#minute.calls += 1;
+    if (fault?.reason === 'rate_limited') this.#rateLimited += 1;
+    const isAway =
+      fault?.reason === 'unanswered' ||
+      fault?.reason === 'platform_failed' ||
+      fault?.reason === 'token_refused';
+    this.#streak = isAway ? this.#streak + 1 : 0;
+    if (isAway) this.#failures += 1;
+  }
+
+  countDelivered(): void {
+    this.#delivered += 1;
+  }
+
+  countGivenUp(): void {
+    this.#givenUp += 1;
+  }
+
+  health(at: Situation): BotHealth {
+    this.#turnTo(at.now);
+    const { calls, before, start } = this.#minute;
+    const oldMs = Math.max(0, MINUTE_MS - (at.now - start));
+    const waitMs = at.oldestSince === null ? 0 : at.now - at.oldestSince;
+    const lastMinute = calls + Math.round((before * oldMs) / MINUTE_MS);
+    return {
+      status: this.#status(waitMs, at.limitedUntil),
+      load: Math.min(1, Math.max(at.burstUsed, lastMinute / at.callsPerMinute)),
+      waiting: at.waiting,
+      oldest_wait_s: waitMs / 1000,
+      calls_last_minute: lastMinute,
+      limited_until: at.limitedUntil === null ? null : new Date(at.limitedUntil).toISOString(),
+      calls: this.#calls,
+      failures: this.#failures,
+      rate_limited: this.#rateLimited,
+      delivered: this.#delivered,
+      given_up: this.#givenUp,
+      last_given_up: at.failures.map(({ at: failedAt, slot, reason }) => ({
+        at: new Date(failedAt).toISOString(),
+        slot,
+        reason,
+      })),
+    };
+  }
+
+  #status(waitMs: number, limitedUntil: number | null): BotHealth['status'] {
+    if (this.#streak >= FAILING_STREAK) return 'failing';
+    if (limitedUntil !== null) return 'limited';
+    return waitMs > BOT_BUSY_MS ? 'busy' : 'ok';
+  }
+
+  #turnTo(now: number): void {
+    const past = now - this.#minute.start;
+    if (past < MINUTE_MS) return;
+    const before = past < 2 * MINUTE_MS ? this.#minute.calls : 0;
+    this.#minute = { start: now - (past % MINUTE_MS), calls: 0, before };
+  }
+}
