@@ -3,7 +3,7 @@ import type { Availability, ModelView } from '#schema/api.ts';
 import { JOB_TYPES } from '#schema/model.ts';
 import type { JobType } from '#schema/model.ts';
 import { PLANS } from '#schema/plan.ts';
-import type { Answer } from '../lib/api.ts';
+import type { Answer } from '../lib/client.ts';
 import { formatTokens } from '../lib/format.ts';
 import { describeProblem } from '../lib/problem.ts';
 import { ProblemNote } from './problem-note.tsx';

@@ -14,7 +14,7 @@ export function PageFrame({ children }: { children: ReactNode }) {
           {[
             ['/#models', 'Models'],
             ['/#plans', 'Plans'],
-            ['/openapi.json', 'API'],
+            ['/docs', 'API'],
           ].map(([href, title]) => (
             <a
               key={href}
@@ -31,8 +31,11 @@ export function PageFrame({ children }: { children: ReactNode }) {
         <div className="flex flex-wrap justify-between gap-x-8 gap-y-3 border-t border-line pt-6 text-muted">
           <p>Tessera: one home GPU, a public service.</p>
           <p className="flex flex-wrap gap-x-5">
-            <a className="text-link" href="/openapi.json">
-              OpenAPI
+            <a className="text-link" href="/docs">
+              API reference
+            </a>
+            <a className="text-link" href="/docs/guides">
+              Guides
             </a>
             <a className="text-link" href="/health">
               Health

@@ -1,6 +1,6 @@
 /** Whether a GPU is online and every part works, in one line and, when not, in a sentence. */
 import type { HealthView } from '#schema/api.ts';
-import type { Answer } from '../lib/api.ts';
+import type { Answer } from '../lib/client.ts';
 import { joinWords } from '../lib/format.ts';
 
 const PARTS: Readonly<Record<keyof HealthView['dependencies'], string>> = {

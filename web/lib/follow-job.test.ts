@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { JobView } from '#schema/api.ts';
 import { BACKOFF_MS_MAX, BACKOFF_MS_MIN } from '#schema/limits.ts';
 import { makeJob } from '../test/job-fixture.ts';
-import type { Answer } from './api.ts';
+import type { Answer } from './client.ts';
 import {
   POLL_EVERY_MS,
   POLL_FAILURES_MAX,

@@ -13,7 +13,7 @@ import type { JobView } from '#schema/api.ts';
 import { JobEvent } from '#schema/event.ts';
 import { isTerminal } from '#schema/job.ts';
 import { BACKOFF_MS_MAX, BACKOFF_MS_MIN, FEED_COMMENT_MS } from '#schema/limits.ts';
-import type { Answer } from './api.ts';
+import type { Answer } from './client.ts';
 import { isFinal } from './problem.ts';
 import type { Problem } from './problem.ts';
 import { createSseParser } from './sse.ts';

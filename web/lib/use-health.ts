@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'react';
 import type { HealthView } from '#schema/api.ts';
 import { readHealth } from './api.ts';
-import type { Answer } from './api.ts';
+import type { Answer } from './client.ts';
 
 const EVERY_MS = 30_000;
 

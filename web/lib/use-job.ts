@@ -12,7 +12,7 @@ import type { JobView } from '#schema/api.ts';
 import type { JobRequest } from '#schema/job.ts';
 import { isTerminal } from '#schema/job.ts';
 import { cancelJob, openEvents, readJob, submitJob } from './api.ts';
-import type { Answer } from './api.ts';
+import type { Answer } from './client.ts';
 import { backoffMs, followJob } from './follow-job.ts';
 import type { FollowPorts } from './follow-job.ts';
 import { applyEvent, startProgress } from './job-progress.ts';

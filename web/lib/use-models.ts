@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'react';
 import type { ModelList } from '#schema/api.ts';
 import { readModels } from './api.ts';
-import type { Answer } from './api.ts';
+import type { Answer } from './client.ts';
 
 /** The newest answer, or null before the first. */
 export function useModels(

@@ -3,7 +3,7 @@ import { useEffect, useState } from 'react';
 import type { QuoteView } from '#schema/api.ts';
 import type { JobRequest } from '#schema/job.ts';
 import { quoteJob } from './api.ts';
-import type { Answer } from './api.ts';
+import type { Answer } from './client.ts';
 
 const PAUSE_MS = 450;
 

@@ -132,10 +132,12 @@ export async function startApiDouble(out: string, port = 0): Promise<ApiDouble> 
     return AccountView.parse({
       id: `acc_${ACCOUNT}`,
       plan: plan.id,
+      plan_until: null,
       tier: plan.tier,
       balance: {
         day: new Date().toISOString().slice(0, 10),
         limit,
+        granted: 0,
         spent,
         held: held(),
         available: Math.max(0, limit - spent - held()),
@@ -145,8 +147,11 @@ export async function startApiDouble(out: string, port = 0): Promise<ApiDouble> 
         requests_per_minute: plan.requestsPerMinute,
         jobs_open: plan.jobsOpenMax,
         side_px: plan.sidePxMax,
+        keys: plan.keysMax,
+        webhooks: plan.webhooksMax,
       },
       jobs_open: 0,
+      key: null,
     } satisfies AccountView);
   }
 
