@@ -12,21 +12,42 @@ import type { AppEnv } from './env.ts';
 import { makeRequestId } from './io/id.ts';
 import { logError } from './io/log.ts';
 import { onInvalid } from './routes/access.ts';
+import { adminAccountRoutes } from './routes/admin-accounts.ts';
+import { adminJobRoutes } from './routes/admin-jobs.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { agentRoutes } from './routes/agent.ts';
+import { botRoutes } from './routes/bots.ts';
 import { catalogRoutes } from './routes/catalog.ts';
+import { fileRoutes } from './routes/files.ts';
+import { limitFlood } from './routes/flood.ts';
+import { galleryRoutes } from './routes/gallery.ts';
+import { hookRoutes } from './routes/hooks.ts';
 import { jobBatchRoutes } from './routes/job-batch.ts';
+import { jobDeleteRoutes } from './routes/job-delete.ts';
 import { jobEventRoutes } from './routes/job-events.ts';
 import { jobRoutes } from './routes/jobs.ts';
+import { keyRoutes } from './routes/keys.ts';
 import { mediaRoutes } from './routes/media.ts';
+import { chatRoutes } from './routes/openai/chat.ts';
+import { completionRoutes } from './routes/openai/completions.ts';
+import { imageEditRoutes } from './routes/openai/image-edits.ts';
+import { imageRoutes } from './routes/openai/images.ts';
+import { modelRoutes } from './routes/openai/models.ts';
+import { speechRoutes } from './routes/openai/speech.ts';
+import { transcriptionRoutes } from './routes/openai/transcriptions.ts';
+import { videoContentRoutes } from './routes/openai/video-content.ts';
+import { videoRoutes } from './routes/openai/videos.ts';
 import { serveOpenApi } from './routes/openapi.ts';
+import { usageRoutes } from './routes/usage.ts';
+import { webhookRoutes } from './routes/webhooks.ts';
 import { Refused, refuse, toErrorAnswer } from './routes/wire.ts';
 import type { Wire } from './routes/wire.ts';
 
 /** Paths that answer JSON even where there is nothing; all others are the site's. */
-const API_PATH = /^\/(v1|agent|hooks|auth|media|admin|openapi\.json|docs|health|metrics)(\/|$)/;
-/** The only bodies that are not JSON: files of results, streamed, with a limit of their own. */
-const UPLOAD_PATH = /^\/agent\/v1\/jobs\//;
+const API_PATH = /^\/(v1|agent|hooks|auth|media|admin|openapi\.json|health|metrics)(\/|$)/;
+/** The only bodies that are not JSON alone: files, streamed, with limits of their own. */
+const UPLOAD_PATH =
+  /^\/(agent\/v1\/jobs\/|v1\/(files|images\/edits|audio\/trans(criptions|lations)|videos)$)/;
 
 export const app = new OpenAPIHono<AppEnv>({ defaultHook: onInvalid });
 
@@ -39,6 +60,8 @@ app.use(async (c, next) => {
   if (API_PATH.test(c.req.path)) protect(c);
   c.res.headers.set('x-request-id', c.get('requestId'));
 });
+
+app.use('/v1/*', limitFlood());
 
 /** For bodies of unknown length, which it reads to see. */
 const limitStream = bodyLimit({ maxSize: JSON_BODY_BYTES_MAX, onError: refuseBody });
@@ -55,9 +78,28 @@ app.route('/', catalogRoutes);
 app.route('/', jobRoutes);
 app.route('/', jobBatchRoutes);
 app.route('/', jobEventRoutes);
+app.route('/', jobDeleteRoutes);
+app.route('/', keyRoutes);
+app.route('/', usageRoutes);
 app.route('/', mediaRoutes);
+app.route('/', galleryRoutes);
+app.route('/', fileRoutes);
+app.route('/', chatRoutes);
+app.route('/', completionRoutes);
+app.route('/', imageRoutes);
+app.route('/', imageEditRoutes);
+app.route('/', speechRoutes);
+app.route('/', transcriptionRoutes);
+app.route('/', videoRoutes);
+app.route('/', videoContentRoutes);
+app.route('/', modelRoutes);
 app.route('/', agentRoutes);
 app.route('/', adminRoutes);
+app.route('/', botRoutes);
+app.route('/', hookRoutes);
+app.route('/', adminAccountRoutes);
+app.route('/', adminJobRoutes);
+app.route('/', webhookRoutes);
 serveOpenApi(app);
 
 app.notFound(async (c) => {
@@ -79,8 +121,11 @@ app.onError((error, c) => {
   if (error instanceof HTTPException && error.status === 415) {
     return render(c, { code: 'unsupported_media_type' });
   }
-  if (error instanceof HTTPException && error.status === 400)
-    return render(c, { code: 'invalid_json' });
+  if (error instanceof HTTPException && error.status === 400) {
+    const isForm = c.req.header('content-type')?.startsWith('multipart/') ?? false;
+    const message = 'The body is not a form, or is cut short; send multipart/form-data.';
+    return render(c, isForm ? { code: 'invalid_request', message } : { code: 'invalid_json' });
+  }
   const request_id = c.get('requestId');
   logError('request.fail', error, { request_id, method: c.req.method, path: c.req.path });
   return render(
@@ -91,8 +136,14 @@ app.onError((error, c) => {
 
 function render(c: Context<AppEnv>, wire: Wire): Response {
   const requestId = c.get('requestId');
-  const { body, status, headers } = toErrorAnswer(wire, requestId);
+  const told = wire.code === 'plan_required' ? withUpgrade(wire, c.get('origin')) : wire;
+  const { body, status, headers } = toErrorAnswer(told, requestId);
   return c.json(body, status, { ...headers, 'x-request-id': requestId });
+}
+
+/** Where the plan that is needed can be had. */
+function withUpgrade(wire: Wire, origin: string): Wire {
+  return { ...wire, details: { ...wire.details, upgrade_url: `${origin}/#plans` } };
 }
 
 /** A Durable Object that is overloaded or was restarted: the same request may work again. */

@@ -35,6 +35,14 @@ export function makeAgentId(now: number): AgentId {
   return `agt_${makeUlid(now)}`;
 }
 
+export function makeFileId(now: number): string {
+  return `file_${makeUlid(now)}`;
+}
+
+export function makeWebhookId(now: number): string {
+  return `wh_${makeUlid(now)}`;
+}
+
 /** Names a request in logs, audit and error answers. */
 export function makeRequestId(now: number): string {
   return `req_${makeUlid(now)}`;

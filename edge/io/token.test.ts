@@ -62,3 +62,15 @@ describe('a ticket', () => {
     expect(await verifyTicket(KEY, { claim: CLAIM, text }, 0)).toBe(false);
   });
 });
+
+it.each(['', 'x', '%', '=', 'a\nb', 'é'.repeat(43), 'A'.repeat(42), 'A'.repeat(44)])(
+  'refuses %j as the signature of a medium',
+  async (signature) => {
+    expect(await verifyMedia(KEY, { key: 'result/a', expires: '1', signature })).toBe(false);
+  },
+);
+
+it('signs no key of several lines', async () => {
+  const claim = { key: 'a\nb', expires: '1', signature: 'A'.repeat(43) };
+  expect(await verifyMedia(KEY, claim)).toBe(false);
+});

@@ -18,6 +18,11 @@ export async function hashSha256(text: string): Promise<string> {
   return toHex(await crypto.subtle.digest('SHA-256', encoder.encode(text)));
 }
 
+/** SHA-256 of bytes, 64 hex digits. */
+export async function hashBytes(bytes: Uint8Array): Promise<string> {
+  return toHex(await crypto.subtle.digest('SHA-256', bytes));
+}
+
 /** Whether two texts are equal, in a time that does not depend on where they differ. */
 export async function equalSecret(given: string, known: string): Promise<boolean> {
   const [a, b] = await Promise.all([
@@ -40,6 +45,11 @@ export function equalHash(given: string, known: string): boolean {
 /** 32 random bytes in base64url: 43 characters. */
 export function makeSecret(): string {
   return toBase64Url(crypto.getRandomValues(new Uint8Array(SECRET_BYTES)));
+}
+
+/** What tells a secret from others and opens nothing: its last characters. */
+export function hintOf(secret: string): string {
+  return secret.slice(-4);
 }
 
 /** A random integer from 0 to 2^32 - 1. */
@@ -66,10 +76,9 @@ export async function verifyMedia(
   signingKey: string,
   claim: { key: string; expires: string; signature: string },
 ): Promise<boolean> {
-  return verify(signingKey, 'media', {
-    parts: [claim.key, claim.expires],
-    signature: claim.signature,
-  });
+  const { key, expires, signature } = claim;
+  const isOurs = /^[A-Za-z0-9_-]{43}$/.test(signature) && !/\n/.test(key + expires);
+  return isOurs && verify(signingKey, 'media', { parts: [key, expires], signature });
 }
 
 /** What a ticket binds: the attempt, and the agent by the hash of its token's secret. */
@@ -103,6 +112,15 @@ export async function verifyTicket(
 
 function ticketParts(claim: TicketClaim, expires: string): string[] {
   return [claim.jobId, String(claim.fencingToken), claim.secretHash, expires];
+}
+
+/** A secret of a subject that needs no place to be kept: 32 bytes in base64url. */
+export async function deriveSecret(
+  signingKey: string,
+  purpose: 'webhook',
+  subject: string,
+): Promise<string> {
+  return sign(signingKey, purpose, [subject]);
 }
 
 async function sign(signingKey: string, purpose: string, parts: string[]): Promise<string> {
@@ -148,7 +166,8 @@ async function importKey(signingKey: string): Promise<CryptoKey> {
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
-function toHex(bytes: ArrayBuffer): string {
+/** Lower-case hex digits of bytes. */
+export function toHex(bytes: ArrayBuffer): string {
   let text = '';
   for (const byte of new Uint8Array(bytes)) text += HEX[byte];
   return text;

@@ -1,13 +1,16 @@
 /** What each refusal is on HTTP: one exhaustive map per union, no default. */
 import { CONTENT_TYPES } from '#schema/artifact.ts';
 import { ERRORS } from '#schema/error.ts';
+import { CONTENT_CATEGORIES } from '#schema/moderation.ts';
 import { toTokens } from '#schema/price.ts';
 import type { AccessRefusal, AdmissionRefusal } from '../rpc/account.ts';
 import type { AgentRefusal } from '../rpc/scheduler.ts';
 import type { ForeignArtifact } from '../services/end-attempt.ts';
+import type { WebhookRefused } from '../services/check-webhook.ts';
 import type { FindRefusal } from '../services/find-job.ts';
 import type { FollowRefusal } from '../services/follow-job.ts';
 import type { ListRefusal } from '../services/list-jobs.ts';
+import type { ContentRefusal } from '../services/moderate-prompt.ts';
 import type { ParameterRefusal } from '../services/prepare-job.ts';
 import type { MediaRefusal } from '../services/serve-media.ts';
 import type { StoreRefusal } from '../services/store-artifact.ts';
@@ -23,6 +26,15 @@ export function toAccessWire(refusal: AccessRefusal): Wire {
     case 'unauthorized':
     case 'account_blocked':
       return { code: refusal.reason };
+    case 'key_expired': {
+      const details = { expired_at: new Date(refusal.expiredAt).toISOString() };
+      return { code: 'key_expired', details };
+    }
+    case 'scope_required': {
+      const { scope, rate } = refusal;
+      const message = `The API key lacks the scope ${scope}; use or make a key that has it.`;
+      return { code: 'scope_required', message, details: { scope }, headers: toRateHeaders(rate) };
+    }
     case 'plan_required':
       return {
         code: 'plan_required',
@@ -30,10 +42,10 @@ export function toAccessWire(refusal: AccessRefusal): Wire {
         details: { plan: refusal.needed, what: refusal.what },
       };
     case 'rate_limited': {
-      const { retryAfterMs, rate } = refusal;
+      const { scope, retryAfterMs, rate } = refusal;
       return {
         code: 'rate_limited',
-        details: { scope: 'account', limit: rate.limit },
+        details: { scope, limit: rate.limit },
         retryAfterMs,
         headers: toRateHeaders(rate),
       };
@@ -63,8 +75,27 @@ export function toParameterWire(refusal: ParameterRefusal): Wire {
       const { field, model, limit, value } = refusal;
       return toFieldWire({ field, limit, value, message: `must be at most ${limit} for ${model}` });
     }
-    case 'unknown_file':
-      return toFieldWire({ field: refusal.field, message: 'names no such file' });
+    case 'webhook_refused':
+      return toWebhookWire(refusal);
+    case 'unknown_file': {
+      const { field, file, why } = refusal;
+      const message = {
+        missing: 'names no file of yours that is still kept',
+        expires: 'names a file that is deleted within the hour',
+        needed: 'is needed for this',
+        image: 'must name a picture',
+        audio: 'must name a recording',
+      }[why];
+      return {
+        code: 'unknown_file',
+        message: `${field} ${message}; upload it with POST /v1/files.`,
+        details: { field, value: file },
+      };
+    }
+    case 'empty_text': {
+      const message = 'has nothing but tags, which are not run; say what you want in words';
+      return toFieldWire({ field: refusal.field, message });
+    }
     case 'not_offered': {
       const { field, model, value, offered } = refusal;
       const message = `must be one of ${offered.join(', ')} for ${model}`;
@@ -76,10 +107,18 @@ export function toParameterWire(refusal: ParameterRefusal): Wire {
 export function toAdmissionWire(refusal: AdmissionRefusal): Wire {
   switch (refusal.reason) {
     case 'unauthorized':
+    case 'key_expired':
     case 'account_blocked':
     case 'plan_required':
+    case 'scope_required':
     case 'rate_limited':
       return toAccessWire(refusal);
+    case 'model_not_allowed': {
+      const { model, allowed } = refusal;
+      return { code: 'model_not_allowed', details: { model, allowed } };
+    }
+    case 'key_budget_exhausted':
+      return toBudgetWire(refusal);
     case 'idempotency_conflict':
       return { code: 'idempotency_conflict' };
     case 'side_over_plan': {
@@ -130,6 +169,38 @@ function toTokensWire(refusal: Extract<AdmissionRefusal, { reason: 'tokens_exhau
   };
 }
 
+function toBudgetWire(
+  refusal: Extract<AdmissionRefusal, { reason: 'key_budget_exhausted' }>,
+): Wire {
+  const needed = toTokens(refusal.neededMillitokens);
+  const available = toTokens(refusal.availableMillitokens);
+  const limit = toTokens(refusal.limitMillitokens);
+  const renewsAt = new Date(refusal.renewsAt).toISOString();
+  return {
+    code: 'key_budget_exhausted',
+    message: `The job needs ${needed} tokens and ${available} of the key's ${limit} for today are left; they renew at ${renewsAt}.`,
+    details: { needed, available, limit, renews_at: renewsAt },
+    retryAfterMs: refusal.renewsAt - Date.now(),
+  };
+}
+
+/** Says what is wrong with the URL, but not what its name stands for. */
+export function toWebhookWire({ field, fault }: WebhookRefused): Wire {
+  const message = {
+    malformed: 'is no URL',
+    scheme: 'must begin with https://',
+    credentials: 'must have no user or password',
+    port: 'must be on port 443 or 8443',
+    private: 'must be a host of the public Internet',
+    own: 'must not be Tessera itself',
+  }[fault];
+  return {
+    code: 'webhook_refused',
+    message: `${field} ${message}.`,
+    details: { field, fault },
+  };
+}
+
 /** Adds how the rate stands, where the refused request was counted. */
 export function withRate(wire: Wire, refusal: SubmitRefusal): Wire {
   if (!('rate' in refusal) || !refusal.rate) return wire;
@@ -142,15 +213,24 @@ export function toSubmitWire(refusal: SubmitRefusal): Wire {
     case 'unsupported_parameter':
     case 'over_model_limit':
     case 'unknown_file':
+    case 'webhook_refused':
     case 'not_offered':
+    case 'empty_text':
       return toParameterWire(refusal);
+    case 'content_blocked':
+    case 'moderation_unavailable':
+      return toContentWire(refusal);
     case 'job_not_found':
     case 'history_unavailable':
       return toFindWire(refusal);
     case 'unauthorized':
+    case 'key_expired':
     case 'account_blocked':
     case 'plan_required':
+    case 'scope_required':
     case 'rate_limited':
+    case 'model_not_allowed':
+    case 'key_budget_exhausted':
     case 'idempotency_conflict':
     case 'side_over_plan':
     case 'tokens_exhausted':
@@ -159,6 +239,22 @@ export function toSubmitWire(refusal: SubmitRefusal): Wire {
     case 'no_agent':
     case 'deadline_unreachable':
       return toAdmissionWire(refusal);
+  }
+}
+
+/** Says which kind of content and where, never the words. */
+export function toContentWire(refusal: ContentRefusal): Wire {
+  switch (refusal.reason) {
+    case 'content_blocked': {
+      const { category, field } = refusal;
+      return {
+        code: 'content_blocked',
+        message: `${field} asks for what Tessera does not make: ${CONTENT_CATEGORIES[category]}`,
+        details: { category, field },
+      };
+    }
+    case 'moderation_unavailable':
+      return { code: 'unavailable', retryAfterMs: refusal.retryAfterMs };
   }
 }
 

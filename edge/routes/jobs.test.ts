@@ -128,11 +128,6 @@ describe('POST /v1/jobs', () => {
     [{ ...PAINTING, metadata: { a: 'NUL \0' } }, 'has control characters', { field: 'metadata.a' }],
     [{ ...PAINTING, steps: 'many' }, 'steps must be a', { field: 'steps', value: 'many' }],
     [
-      { type: 'transcription', file: `file_${'0'.repeat(26)}` },
-      'file names no such file',
-      { field: 'file' },
-    ],
-    [
       { type: 'speech', input: 'x', model: 'flite', format: 'mp3' },
       'format must be one of wav, ogg for flite',
       { field: 'format', value: 'mp3' },

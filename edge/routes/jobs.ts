@@ -66,9 +66,14 @@ const submitRoute = createRoute({
       'invalid_json',
       'unknown_model',
       'unsupported_parameter',
+      'unknown_file',
+      'webhook_refused',
       'unsupported_media_type',
       'body_too_large',
+      'content_blocked',
       'idempotency_conflict',
+      'model_not_allowed',
+      'key_budget_exhausted',
       'tokens_exhausted',
       'too_many_jobs',
       'queue_full',
@@ -136,7 +141,7 @@ export const jobRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onInvalid })
     const { dry_run } = c.req.valid('query');
     if (dry_run === '1' || dry_run === 'true') {
       const quoted = await quoteJob(c.get('env'), submission);
-      if (!quoted.ok) refuse(toSubmitWire(quoted.error));
+      if (!quoted.ok) refuse(withRate(toSubmitWire(quoted.error), quoted.error));
       showRate(c, quoted.value.quote.principal);
       return c.json(viewQuote(quoted.value.quote, quoted.value.input), 200);
     }

@@ -4,7 +4,7 @@
  */
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { ERRORS } from '#schema/error.ts';
-import type { ErrorBody, ErrorCode } from '#schema/error.ts';
+import type { ErrorBody, ErrorCode, ErrorType } from '#schema/error.ts';
 import type { RateState } from '../rpc/account.ts';
 
 export interface Wire {
@@ -47,6 +47,8 @@ export function toErrorAnswer(
       code: wire.code,
       message: wire.message ?? help,
       request_id: requestId,
+      type: typeOf(status),
+      param: paramOf(wire),
       ...(wire.details ? { details: { ...wire.details } } : {}),
     },
   };
@@ -54,8 +56,48 @@ export function toErrorAnswer(
   if (status === 429 || status === 503) {
     headers['retry-after'] = toSeconds(wire.retryAfterMs ?? RETRY_MS);
   }
+  if (!isRepeatable(wire.code)) headers['x-should-retry'] = 'false';
   if (status === 401) headers['www-authenticate'] = 'Bearer realm="tessera"';
   return { body, status, headers };
+}
+
+/**
+ * Refusals that OpenAI's clients would repeat by their status, and in vain: each repeat would be
+ * refused again, or would make another job of one that runs or has failed.
+ */
+const FINAL: readonly ErrorCode[] = [
+  'idempotency_conflict',
+  'tokens_exhausted',
+  'key_budget_exhausted',
+  'too_many_keys',
+  'too_many_agents',
+  'job_active',
+  'job_unfinished',
+  'job_failed',
+  'job_timeout',
+  'job_cancelled',
+  'attempts_exhausted',
+  'deadline_exceeded',
+  'engine_out_of_memory',
+  'wait_timeout',
+];
+
+function isRepeatable(code: ErrorCode): boolean {
+  return !FINAL.includes(code);
+}
+
+function typeOf(status: number): ErrorType {
+  if (status === 401) return 'authentication_error';
+  if (status === 403) return 'permission_error';
+  if (status === 429) return 'rate_limit_error';
+  return status < 500 ? 'invalid_request_error' : 'server_error';
+}
+
+function paramOf({ details }: Wire): string | null {
+  const fields = details?.['fields'];
+  const [first] = Array.isArray(fields) ? (fields as { field?: unknown }[]) : [];
+  const field = first?.field ?? details?.['field'];
+  return typeof field === 'string' ? field : null;
 }
 
 /** The error of one thing among several, inside an answer that is none. */

@@ -80,8 +80,8 @@ export interface SchedulerObject {
   enqueueAll(orders: readonly JobOrder[], options: EnqueueOptions): Promise<Offered[]>;
   /** Would `enqueue` take it, and when would it start? Changes nothing. */
   preview(order: JobOrder): Promise<Result<JobWaiting, EnqueueRefusal>>;
-  /** A job of this account that is live or not yet in the history, or null. */
-  find(jobId: string, accountId: string): Promise<LiveJob | null>;
+  /** A job of this account (null: anyone's), live or not yet in the history; or null. */
+  find(jobId: string, accountId: string | null): Promise<LiveJob | null>;
   /** As `find`; from now on the job's Feed is told of every change. */
   watch(jobId: string, accountId: string): Promise<LiveJob | null>;
   cancel(jobId: string, accountId: string): Promise<CancelResult>;
@@ -96,9 +96,10 @@ export interface SchedulerObject {
     name: string;
     secretHash: string;
     requestId: string;
+    reason?: string | undefined;
   }): Promise<boolean>;
-  revokeAgent(agentId: string, requestId: string): Promise<boolean>;
-  drainAgent(agentId: string, requestId: string): Promise<boolean>;
+  revokeAgent(agentId: string, requestId: string, reason?: string): Promise<boolean>;
+  drainAgent(agentId: string, requestId: string, reason?: string): Promise<boolean>;
   agents(): Promise<AgentView[]>;
 
   register(

@@ -5,7 +5,11 @@ import type { MirrorRow } from '../services/mirror-account.ts';
 /** What happened; an audit entry is made when the operator did it. */
 export interface AgentCause {
   readonly pool: string;
-  readonly audit: { readonly action: string; readonly requestId: string } | null;
+  readonly audit: {
+    readonly action: string;
+    readonly requestId: string;
+    readonly reason?: string | undefined;
+  } | null;
   readonly now: number;
 }
 
@@ -26,7 +30,7 @@ export function agentRows(agent: AgentEntry, cause: AgentCause): MirrorRow[] {
     },
   };
   if (!cause.audit) return [mirrored];
-  const { action, requestId } = cause.audit;
+  const { action, requestId, reason } = cause.audit;
   const id = `${requestId}:${action}`;
   const row = {
     id,
@@ -34,7 +38,7 @@ export function agentRows(agent: AgentEntry, cause: AgentCause): MirrorRow[] {
     action,
     target: agent.id,
     requestId,
-    detail: {},
+    detail: reason === undefined ? {} : { reason },
     createdAt: at,
   };
   return [mirrored, { table: 'audit', row }];

@@ -250,8 +250,9 @@ export class Pool {
       leaseMs: lease.expiresAt - now,
       expiresAt: lease.expiresAt,
       runMsMax: JOB_RUN_MS_MAX,
-      // The Worker adds it: it has the signing key.
+      // The Worker adds them: it has the signing key and sees the files.
       uploadTicket: '',
+      inputs: [],
     };
   }
 
@@ -260,12 +261,13 @@ export class Pool {
     return this.state.jobs.has(jobId) || this.#store.shelf.find(jobId) !== null;
   }
 
-  /** The account's job as it stands, from the index or the shelf, or null. */
-  find(jobId: string, accountId: string, now: number): LiveJob | null {
-    const entry = this.owned(jobId, accountId);
-    if (entry) return this.view(entry, now);
+  /** The account's job (null: anyone's) as it stands, from the index or the shelf, or null. */
+  find(jobId: string, accountId: string | null, now: number): LiveJob | null {
+    const entry = this.state.jobs.get(jobId);
+    if (entry && (accountId ?? entry.accountId) === entry.accountId) return this.view(entry, now);
     const record = this.#store.shelf.find(jobId);
-    return record?.accountId === accountId ? { record, progress: null, waiting: null } : null;
+    if (!record || (accountId ?? record.accountId) !== record.accountId) return null;
+    return { record, progress: null, waiting: null };
   }
 
   /** The account's job, or null when it is not live or not the account's. */

@@ -129,7 +129,7 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     return refusal ? fail(refusal) : ok(this.#pool.foresee(order, now));
   }
 
-  async find(jobId: string, accountId: string): Promise<LiveJob | null> {
+  async find(jobId: string, accountId: string | null): Promise<LiveJob | null> {
     return this.#pool.find(jobId, accountId, Date.now());
   }
 
@@ -173,30 +173,31 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     name: string;
     secretHash: string;
     requestId: string;
+    reason?: string | undefined;
   }): Promise<boolean> {
     const now = Date.now();
-    const { agentId, name, secretHash } = input;
+    const { agentId, name, secretHash, requestId, reason } = input;
     if (this.#pool.state.agents.has(agentId)) return true;
     if (surveyPool(this.#pool.state, now).agentsKnown >= AGENTS_MAX) return false;
     this.#pool.commit([{ kind: 'agent_issued', agentId, name, secretHash, at: now }]);
-    this.#mirrorAgent(agentId, { action: 'agent.issue', requestId: input.requestId });
+    this.#mirrorAgent(agentId, { action: 'agent.issue', requestId, reason });
     return true;
   }
 
-  async revokeAgent(agentId: string, requestId: string): Promise<boolean> {
+  async revokeAgent(agentId: string, requestId: string, reason?: string): Promise<boolean> {
     const now = Date.now();
     if (!this.#pool.state.agents.has(agentId)) return false;
     this.#pool.commit([{ kind: 'agent_revoked', agentId, at: now }]);
-    this.#mirrorAgent(agentId, { action: 'agent.revoke', requestId });
+    this.#mirrorAgent(agentId, { action: 'agent.revoke', requestId, reason });
     return true;
   }
 
-  async drainAgent(agentId: string, requestId: string): Promise<boolean> {
+  async drainAgent(agentId: string, requestId: string, reason?: string): Promise<boolean> {
     if (!this.#pool.state.agents.has(agentId)) return false;
     this.#pool.commit([{ kind: 'agent_drained', agentId }]);
     this.#polls.answer(agentId, { ...NO_JOB, drain: true });
     this.#controls.answer(agentId, { ...NO_ORDER, drain: true });
-    this.#mirrorAgent(agentId, { action: 'agent.drain', requestId });
+    this.#mirrorAgent(agentId, { action: 'agent.drain', requestId, reason });
     return true;
   }
 

@@ -1,4 +1,4 @@
-/** Ends an attempt: complete, fail or return. The next job in the answer gets its upload ticket. */
+/** Ends an attempt: complete, fail or return. The next job in the answer is made complete. */
 import type { CompleteBody, EndAnswer, FailBody, ReturnBody } from '#schema/agent-protocol.ts';
 import { artifactKey, ContentType } from '#schema/artifact.ts';
 import type { Result } from '../core/result.ts';
@@ -6,7 +6,7 @@ import { fail, ok } from '../core/result.ts';
 import type { Env } from '../env.ts';
 import type { AgentRefusal } from '../rpc/scheduler.ts';
 import type { AgentCaller } from './authenticate.ts';
-import { addTicket } from './upload-ticket.ts';
+import { completeLeases } from './complete-leases.ts';
 
 export type AttemptEnd =
   | { readonly how: 'complete'; readonly body: CompleteBody }
@@ -31,7 +31,7 @@ export async function endAttempt(
   if (foreign) return fail(foreign);
   const ended = await callScheduler(env, caller, end);
   if (!ended.ok || !ended.value.next) return ended;
-  const next = await addTicket(env, { agent, answer: ended.value.next }, Date.now());
+  const next = await completeLeases(env, { agent, answer: ended.value.next }, Date.now());
   return ok({ ...ended.value, next });
 }
 

@@ -12,7 +12,7 @@ import { hashSha256, makeSecret } from '../io/token.ts';
 /** The token is in this answer and nowhere else. The agent joins the pool with the fewest. */
 export async function issueAgent(
   env: Env,
-  { name }: CreateAgent,
+  { name, reason }: CreateAgent,
   { requestId, now }: { requestId: string; now: number },
 ): Promise<Result<CreatedAgent, { readonly reason: 'too_many_agents' }>> {
   const pool = await pickPool(env);
@@ -20,7 +20,7 @@ export async function issueAgent(
   const secret = makeSecret();
   const secretHash = await hashSha256(secret);
   const scheduler = env.schedulers.getByName(pool);
-  const isIssued = await scheduler.issueAgent({ agentId, name, secretHash, requestId });
+  const isIssued = await scheduler.issueAgent({ agentId, name, secretHash, requestId, reason });
   if (!isIssued) return fail({ reason: 'too_many_agents' });
   return ok({ id: agentId, token: formatAgentToken(pool, agentId, secret) });
 }

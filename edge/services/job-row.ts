@@ -71,7 +71,8 @@ export function fromJobRow(row: JobRow, artifacts: readonly ArtifactRow[]): JobR
   };
 }
 
-function fromArtifactRow(row: ArtifactRow): Artifact {
+/** The artifact that a row was made from. */
+export function fromArtifactRow(row: ArtifactRow): Artifact {
   return {
     index: row.index,
     key: row.key,

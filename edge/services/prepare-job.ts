@@ -9,14 +9,21 @@ import type { JobRequest, JobSpec } from '#schema/job.ts';
 import { findModel, modelsOf } from '#schema/model.ts';
 import type { JobType, Model, OptionalParameter } from '#schema/model.ts';
 import type { Notice } from '#schema/record.ts';
+import { findEmptied, neutralise } from '../core/prompt.ts';
 import type { Result } from '../core/result.ts';
 import { fail, ok } from '../core/result.ts';
 import type { Env } from '../env.ts';
-import type { SubmitInput } from '../rpc/account.ts';
+import type { AccessRefusal, SubmitInput } from '../rpc/account.ts';
 import type { PoolSurvey } from '../rpc/scheduler.ts';
 import { makeJobId } from '../io/id.ts';
 import { hashSha256, makeSeed } from '../io/token.ts';
 import type { Credential } from './authenticate.ts';
+import { checkFiles } from './check-files.ts';
+import type { UnknownFile } from './check-files.ts';
+import { checkWebhook } from './check-webhook.ts';
+import type { WebhookRefused } from './check-webhook.ts';
+import { moderatePrompt } from './moderate-prompt.ts';
+import type { ContentRefusal } from './moderate-prompt.ts';
 import { pickPool } from './pick-pool.ts';
 import { surveyPool } from './survey-pool.ts';
 
@@ -41,7 +48,10 @@ export type ParameterRefusal =
       readonly limit: number;
       readonly value: number;
     }
-  | { readonly reason: 'unknown_file'; readonly field: string }
+  | UnknownFile
+  | WebhookRefused
+  /** It had commands for a front end only. */
+  | { readonly reason: 'empty_text'; readonly field: string }
   | {
       readonly reason: 'not_offered';
       readonly field: string;
@@ -49,6 +59,9 @@ export type ParameterRefusal =
       readonly value: string;
       readonly offered: readonly string[];
     };
+
+/** Why a request is not put to the Account. */
+export type PrepareRefusal = ParameterRefusal | ContentRefusal | AccessRefusal;
 
 export interface SubmitRequest {
   readonly credential: Credential;
@@ -63,7 +76,7 @@ export interface SubmitRequest {
 export async function prepareJob(
   env: Env,
   { credential, request, idempotencyKey, requestId, now, notices = [] }: SubmitRequest,
-): Promise<Result<SubmitInput, ParameterRefusal>> {
+): Promise<Result<SubmitInput, PrepareRefusal>> {
   const pool = pickPool(env.pools, credential.accountId);
   const survey = request.model === undefined ? await surveyPool(env, pool, now) : null;
   const model = resolveModel(request, survey);
@@ -71,25 +84,37 @@ export async function prepareJob(
     const known = modelsOf(request.type).map(({ id }) => id);
     return fail({ reason: 'unknown_model', model: request.model ?? '', type: request.type, known });
   }
-  const spec = toSpec(request, model, makeSeed());
+  const sent = toSpec(request, model, makeSeed());
+  const spec = neutralise(sent);
   const refusal =
+    findEmpty(sent, spec) ??
     findUnsupported(request, model) ??
     findOverLimit(spec, model) ??
-    findNotOffered(spec, model) ??
-    findFile(request);
+    findNotOffered(spec, model);
   if (refusal) return fail(refusal);
+  const told = checkWebhook(env, credential.accountId, request.webhook);
+  if (!told.ok) return told;
+  const checked = await checkFiles(env, { spec, accountId: credential.accountId }, now);
+  if (!checked.ok) return checked;
+  const moderated = await moderatePrompt(env, { credential, spec, requestId, now });
+  if (!moderated.ok) return moderated;
   const jobId: JobId = makeJobId(pool, now);
   return ok({
     jobId,
     pool,
-    spec,
+    spec: checked.value,
     metadata: request.metadata ?? {},
     deadlineS: request.deadline_s ?? null,
     idempotencyKey,
     bodyHash: idempotencyKey === null ? '' : await hashSha256(toCanonicalJson(request)),
     requestId,
-    notices,
+    notices: [...notices, ...told.value],
   });
+}
+
+function findEmpty(sent: JobSpec, spec: JobSpec): ParameterRefusal | null {
+  const field = findEmptied(sent, spec);
+  return field === null ? null : { reason: 'empty_text', field };
 }
 
 /** The model named, or the best of the type: it takes what is asked, is online, is for all. */
@@ -117,6 +142,7 @@ const OPTIONAL: Readonly<Record<OptionalParameter, true>> = {
   lyrics: true,
   language: true,
   translate: true,
+  json: true,
 };
 
 function findUnsupported(request: JobRequest, model: Model): ParameterRefusal | null {
@@ -156,13 +182,6 @@ function findNotOffered(spec: JobSpec, model: Model): ParameterRefusal | null {
   }
   const odd = choices.find(({ value, offered }) => !offered.includes(value));
   return odd ? { reason: 'not_offered', model: model.id, ...odd } : null;
-}
-
-/** No file can be uploaded yet, so none exists. */
-function findFile(request: JobRequest): ParameterRefusal | null {
-  const fields = ['input_image', 'mask', 'file'] as const;
-  const given = fields.find((field) => (request as Record<string, unknown>)[field] !== undefined);
-  return given ? { reason: 'unknown_file', field: given } : null;
 }
 
 /** JSON with sorted keys: equal requests give equal texts. */

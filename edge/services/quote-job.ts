@@ -2,15 +2,15 @@
 import type { Result } from '../core/result.ts';
 import { ok } from '../core/result.ts';
 import type { Env } from '../env.ts';
-import type { AccessRefusal, Quote, SubmitInput } from '../rpc/account.ts';
+import type { Quote, SubmitInput } from '../rpc/account.ts';
 import { prepareJob } from './prepare-job.ts';
-import type { ParameterRefusal, SubmitRequest } from './prepare-job.ts';
+import type { PrepareRefusal, SubmitRequest } from './prepare-job.ts';
 
 /** Submits nothing and holds nothing. */
 export async function quoteJob(
   env: Env,
   submission: SubmitRequest,
-): Promise<Result<{ quote: Quote; input: SubmitInput }, ParameterRefusal | AccessRefusal>> {
+): Promise<Result<{ quote: Quote; input: SubmitInput }, PrepareRefusal>> {
   const input = await prepareJob(env, submission);
   if (!input.ok) return input;
   const { accountId, caller } = submission.credential;

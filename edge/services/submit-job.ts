@@ -18,9 +18,9 @@ import { inLanes } from '../io/lane.ts';
 import { findJob } from './find-job.ts';
 import type { FindRefusal } from './find-job.ts';
 import { prepareJob } from './prepare-job.ts';
-import type { ParameterRefusal, SubmitRequest } from './prepare-job.ts';
+import type { PrepareRefusal, SubmitRequest } from './prepare-job.ts';
 
-export type SubmitRefusal = ParameterRefusal | AdmissionRefusal | FindRefusal;
+export type SubmitRefusal = PrepareRefusal | AdmissionRefusal | FindRefusal;
 
 export interface SubmittedJob {
   readonly principal: Principal;

@@ -66,7 +66,11 @@ function toSeconds(ms: number): number {
   return Math.round(ms / 1000);
 }
 
-async function viewArtifact(artifact: Artifact, context: ViewContext): Promise<ArtifactView> {
+/** A result with URLs that work for a while. */
+export async function viewArtifact(
+  artifact: Artifact,
+  context: ViewContext,
+): Promise<ArtifactView> {
   const { signingKey, origin, now } = context;
   const [result, thumbnail] = await Promise.all([
     signMedia(signingKey, artifact.key, now),

@@ -160,7 +160,7 @@ export const BUGS: readonly Bug[] = [
     name: 'double-settle',
     patches: [
       {
-        file: 'edge/account/account.ts',
+        file: 'edge/account/intake.ts',
         from: `ended += 1;
         this.#store.deleteJob(jobId);`,
         to: 'ended += 1;',
@@ -171,7 +171,7 @@ export const BUGS: readonly Bug[] = [
     name: 'hold-leak',
     patches: [
       {
-        file: 'edge/account/account.ts',
+        file: 'edge/account/intake.ts',
         from: 'this.#undo(order, idempotencyKey);',
         to: '',
       },
@@ -201,7 +201,7 @@ export const BUGS: readonly Bug[] = [
     name: 'key-not-stored',
     patches: [
       {
-        file: 'edge/account/account.ts',
+        file: 'edge/account/intake.ts',
         from: 'this.#store.saveIdempotent(idempotencyKey, { bodyHash, jobId: order.id }, now);',
         to: '',
       },
@@ -211,7 +211,7 @@ export const BUGS: readonly Bug[] = [
     name: 'key-of-another-body',
     patches: [
       {
-        file: 'edge/account/account.ts',
+        file: 'edge/account/intake.ts',
         from: "if (before.bodyHash !== bodyHash) return fail({ reason: 'idempotency_conflict', rate });",
         to: '',
       },

@@ -43,7 +43,9 @@ export async function makeAccount(plan: PlanId = 'pro') {
   const secretHash = await hashSha256(secret);
   const apiKeyId = makeApiKeyId(Date.now());
   const object = bindings.ACCOUNT.getByName(id);
-  await object.create({ id, name: 'test', plan, apiKeyId, secretHash, requestId: `req_${id}` });
+  const apiKey = { id: apiKeyId, secretHash, hint: secret.slice(-4) };
+  const actor = 'admin';
+  await object.create({ id, name: 'test', plan, apiKey, actor, requestId: `req_${id}` });
   const caller: Caller = { kind: 'key', secretHash };
   return { id, secret, caller, apiKeyId, object };
 }

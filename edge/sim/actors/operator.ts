@@ -182,14 +182,14 @@ export class Operator implements Owner {
     const box = this.#box();
     const agentId = box && this.#agentIds.get(box);
     if (!agentId) return;
-    this.#ask('drain', (env) => drainAgent(env, agentId, this.#requestId()), {});
+    this.#ask('drain', (env) => drainAgent(env, agentId, { requestId: this.#requestId() }), {});
   }
 
   #revoke(): void {
     const box = this.#box();
     const agentId = box && this.#agentIds.get(box);
     if (!box || !agentId) return;
-    this.#ask('revoke', (env) => revokeAgent(env, agentId, this.#requestId()), {});
+    this.#ask('revoke', (env) => revokeAgent(env, agentId, { requestId: this.#requestId() }), {});
     this.#around.world.after(20_000 + this.#random.below(60_000), {
       owner: this,
       what: 'replaces a token',

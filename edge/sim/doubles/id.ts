@@ -10,6 +10,8 @@ export const makeApiKeyId: typeof real.makeApiKeyId = (now) => `key_${makeUlid(n
 
 export const makeAgentId: typeof real.makeAgentId = (now) => `agt_${makeUlid(now)}`;
 
+export const makeFileId: typeof real.makeFileId = (now) => `file_${makeUlid(now)}`;
+
 export const makeRequestId: typeof real.makeRequestId = (now) => `req_${makeUlid(now)}`;
 
 function makeUlid(now: number): string {
