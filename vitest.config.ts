@@ -6,6 +6,44 @@ const TEST_SECRETS = {
   ADMIN_KEY: 'admin-key-of-the-tests-only',
   SIGNING_KEY: 'c2lnbmluZy1rZXktb2YtdGhlLXRlc3RzLW9ubHk',
 };
+/** A bot for each test of a courier: objects are told apart by name only. */
+const COURIER_BOTS = Array.from({ length: 12 }, (_, number) => [
+  {
+    id: `courier-telegram-${number}`,
+    platform: 'telegram',
+    type: 'image',
+    token: `${number}:telegram`,
+    webhookSecret: 'webhook-secret-of-tests',
+    username: `courier_${number}_bot`,
+  },
+  {
+    id: `courier-discord-${number}`,
+    platform: 'discord',
+    type: 'image',
+    token: `discord-${number}`,
+    publicKey: '0'.repeat(64),
+    applicationId: `77${number}`,
+  },
+]).flat();
+/** Bots that are spoken to by webhook; the tests hold the other half of the key. */
+const HOOK_BOTS = [
+  {
+    id: 'hook-telegram',
+    platform: 'telegram',
+    type: 'image',
+    token: '900:hook',
+    webhookSecret: 'webhook-secret-of-tests',
+    username: 'hook_bot',
+  },
+  {
+    id: 'hook-discord',
+    platform: 'discord',
+    type: 'image',
+    token: 'discord-hook',
+    publicKey: 'acac843e509ded83a0e100d7e9962933b3598bfce8660a32b1d54ba674c178b1',
+    applicationId: '7790',
+  },
+];
 Object.assign(process.env, {
   CLOUDFLARE_CF_FETCH_ENABLED: 'false',
   WRANGLER_LOG: 'warn',
@@ -32,6 +70,7 @@ export default defineConfig({
               bindings: {
                 ...TEST_SECRETS,
                 ENVIRONMENT: 'local',
+                BOTS: JSON.stringify([...COURIER_BOTS, ...HOOK_BOTS]),
                 POOLS: 'main',
                 PUBLIC_URL: 'http://127.0.0.1:8787',
                 DATABASE_URL: inject('databaseUrl'),
@@ -42,6 +81,8 @@ export default defineConfig({
         ],
         test: {
           name: 'edge',
+          // CommonJS inside, which workerd only takes when it is bundled.
+          deps: { optimizer: { ssr: { enabled: true, include: ['discord-api-types/v10'] } } },
           include: ['edge/**/*.test.ts'],
           exclude: [...BUILT, 'edge/core/**', 'edge/sim/**'],
           globalSetup: ['dev/test-database.ts'],

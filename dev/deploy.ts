@@ -1,11 +1,14 @@
 /**
  * `npm run deploy`: brings this tree to production. Checks first what it needs and names all
  * that is missing at once; then the site, the migrations, the Worker, in the order in which each
- * can stand on the one before. Safe to repeat. Bots have nothing to register yet.
+ * can stand on the one before; at last the bots are registered, since their platforms try the
+ * Worker's address. Safe to repeat. Secrets cannot be read back: `BOTS` comes by the environment.
  */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { unstable_readConfig } from 'wrangler';
+import { Bots } from '#schema/chat.ts';
+import { registerBots } from './bots.ts';
 import { buildSite } from './build.ts';
 import { migrateDatabase } from './migrate.ts';
 import { Refusal, say, step } from './progress.ts';
@@ -54,6 +57,20 @@ async function findMissing(publicUrl: string, databaseUrl: string | undefined): 
   return missing;
 }
 
+/** Registers the bots of the environment; says what each of them lacks. */
+async function tellPlatforms(publicUrl: string): Promise<string> {
+  const text = process.env['BOTS'];
+  if (text === undefined) return 'left out: BOTS is not in the environment';
+  const telegramApiUrl = process.env['TELEGRAM_API_URL'] ?? 'https://api.telegram.org';
+  const discordApiUrl = process.env['DISCORD_API_URL'] ?? 'https://discord.com/api/v10';
+  const bots = Bots.parse(text);
+  const all = await registerBots(bots, { publicUrl, telegramApiUrl, discordApiUrl });
+  for (const { id, ok, remark } of all) say(`  ${ok ? '·' : '!'} bot ${id}: ${remark}`);
+  const failed = all.filter(({ ok }) => !ok);
+  if (failed.length === 0) return `${all.length} registered`;
+  throw new Refusal(`Not registered: ${failed.map(({ id }) => id).join(', ')}; see above.`);
+}
+
 async function checkHealth(publicUrl: string): Promise<string> {
   const signal = AbortSignal.timeout(HEALTH_TIMEOUT_MS);
   const answer = await fetch(new URL('/health', publicUrl), { signal });
@@ -72,6 +89,7 @@ async function deploy(): Promise<void> {
   await step(say, 'migrations', async () => void (await migrateDatabase(databaseUrl)));
   await run(['deploy']);
   await step(say, 'health', () => checkHealth(publicUrl));
+  await step(say, 'bots', () => tellPlatforms(publicUrl));
   say(`Tessera is at ${publicUrl}`);
 }
 

@@ -53,5 +53,9 @@ const ENTRY = {
 
 const { Account: PlainAccount, Scheduler: PlainScheduler } = BUNDLE;
 export { PlainAccount as Account, PlainScheduler as Scheduler, ProbedFeed as Feed };
+const { BotCourier: PlainBots, Conversation: PlainChats } = BUNDLE;
+const { Directory: PlainDirectory, WebhookCourier: PlainWebhooks } = BUNDLE;
+export { PlainBots as BotCourier, PlainChats as Conversation };
+export { PlainDirectory as Directory, PlainWebhooks as WebhookCourier };
 // oxlint-disable-next-line import/no-default-export -- workerd takes the entry by this name
 export default ENTRY;
