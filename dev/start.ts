@@ -82,6 +82,7 @@ function printSummary(system: LocalSystem): void {
   const local = join(system.data, 'local.json');
   say(`
 Tessera is at ${baseUrl}   (reference: ${baseUrl}/openapi.json)
+  chat with its bots: ${system.chatUrl}
   API key, admin key, agent token: ${local}
   logs: ${join(system.data, 'logs')}
 
@@ -99,7 +100,7 @@ async function main(): Promise<void> {
     say(USAGE);
     return;
   }
-  const system = new LocalSystem({ ...options, print: say });
+  const system = new LocalSystem({ ...options, chat: true, print: say });
   stopOnSignals(system);
   await system.start();
   say(`· ready in ${tellMs(performance.now() - startedAt)}`);

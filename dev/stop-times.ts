@@ -8,7 +8,7 @@ import { GOODBYE_MS_MAX, LEAVE_MS } from '../agent/limits.ts';
 /** How long the launcher's agent goes on with its job: a person waits at the terminal. */
 export const AGENT_DRAIN_MS = 6000;
 /** When a part that was asked to stop is killed. */
-export const STOP_MS = { agent: 20_000, edge: 5000, database: 10_000 } as const;
+export const STOP_MS = { agent: 20_000, edge: 5000, chat: 3000, database: 10_000 } as const;
 /** When a child whose launcher is gone ends itself, whatever it still does. */
 export const ORPHAN_MS = 25_000;
 

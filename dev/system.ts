@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { HealthView } from '#schema/api.ts';
 import { buildSite, bundleWorker } from './build.ts';
+import { chatBindings, keepBotSecrets, type ChatOrder } from './chat/order.ts';
 import { keepCredentials, keepSecrets, type Credentials, type Secrets } from './credentials.ts';
 import type { DatabaseOrder } from './database.ts';
 import { readJson, writeJson } from './disk.ts';
@@ -39,7 +40,9 @@ const KEPT = [
   'postgres.password',
   'local.json',
   'secrets.json',
+  'bots.json',
   'ports.json',
+  'chat-ports.json',
   'first-job.png',
   'first-job.json',
 ];
@@ -51,6 +54,8 @@ export type SystemOptions = {
   agent?: boolean;
   /** Build the site too; tests of the API do without. */
   site?: boolean;
+  /** Two bots on doubles of Telegram and Discord, and a page to chat with them. */
+  chat?: boolean;
   /** A PostgreSQL or Neon to use instead of the embedded one. */
   databaseUrl?: string | undefined;
   /** More variables of the Worker, over the local ones. */
@@ -61,13 +66,17 @@ export type SystemOptions = {
 };
 
 const Ports = z.object({ postgres: z.number(), bridge: z.number() });
+const ChatPorts = z.object({ page: z.number(), telegram: z.number(), discord: z.number() });
+
+type Parts = { database?: Part; edge?: Part; agent?: Part; chat?: Part };
 
 export class LocalSystem {
   readonly data: string;
   readonly baseUrl: string;
   readonly #options: SystemOptions;
   #lock: Lock | undefined;
-  #parts: { database?: Part; edge?: Part; agent?: Part } = {};
+  #parts: Parts = {};
+  #chat: ChatOrder | undefined;
   #databaseUrl = '';
   #proxy: string | undefined;
   #credentials: Credentials | undefined;
@@ -97,7 +106,12 @@ export class LocalSystem {
     return this.#credentials;
   }
 
-  get parts(): { readonly database?: Part; readonly edge?: Part; readonly agent?: Part } {
+  /** Where the page of the local chats is, when there is one. */
+  get chatUrl(): string | undefined {
+    return this.#chat && `http://127.0.0.1:${this.#chat.ports.page}`;
+  }
+
+  get parts(): Readonly<Parts> {
     return this.#parts;
   }
 
@@ -132,6 +146,7 @@ export class LocalSystem {
   async #stopParts(): Promise<void> {
     await this.#parts.agent?.stop();
     await this.#parts.edge?.stop();
+    await this.#parts.chat?.stop();
     await this.#parts.database?.stop();
     this.#lock?.release();
     this.#lock = undefined;
@@ -161,6 +176,7 @@ export class LocalSystem {
     if (site !== false) await this.#step('site', () => buildSite(build));
     await this.#step('Worker bundle', () => bundleWorker(join(this.data, 'worker'), build));
     this.#build = undefined;
+    if (this.#options.chat === true) await this.#step('chats', () => this.#startChat());
     await this.#step('Worker', () => this.#startEdge(secrets));
     await this.#step('credentials', async () => {
       this.#credentials = await keepCredentials(this.data, this.baseUrl, secrets);
@@ -240,6 +256,26 @@ export class LocalSystem {
     return external === undefined ? `ready on port ${port}` : 'bridged to DATABASE_URL';
   }
 
+  async #startChat(): Promise<string> {
+    const file = join(this.data, 'chat-ports.json');
+    const kept = ChatPorts.safeParse(readJson(file)).data;
+    const ports = {
+      page: await choosePort(kept?.page),
+      telegram: await choosePort(kept?.telegram),
+      discord: await choosePort(kept?.discord),
+    };
+    writeJson(file, ports);
+    this.#chat = { baseUrl: this.baseUrl, secrets: keepBotSecrets(this.data), ports };
+    const part = this.#makePart('chat', {
+      args: [join(ROOT, 'dev', 'chat', 'main.ts')],
+      env: { TESSERA_CHAT: JSON.stringify(this.#chat) },
+      print: this.#options.print,
+    });
+    this.#parts.chat = part;
+    await part.start();
+    return `at ${this.chatUrl}`;
+  }
+
   async #startEdge(secrets: Secrets): Promise<string> {
     const { port, print } = this.#options;
     const order: EdgeOrder = {
@@ -249,12 +285,14 @@ export class LocalSystem {
       assetsDir: join(ROOT, 'web', 'out'),
       bindings: {
         ENVIRONMENT: 'local',
+        WEBHOOK_LOOPBACK: '1',
         DATABASE_URL: this.#databaseUrl,
         ...(this.#proxy === undefined ? {} : { DATABASE_WS_PROXY: this.#proxy }),
         ADMIN_KEY: secrets.adminKey,
         SIGNING_KEY: secrets.signingKey,
         POOLS: 'main',
         PUBLIC_URL: this.baseUrl,
+        ...(this.#chat === undefined ? {} : chatBindings(this.#chat)),
         ...this.#bindings,
       },
     };
@@ -281,6 +319,8 @@ export class LocalSystem {
         TESSERA_URL: this.baseUrl,
         TESSERA_AGENT_TOKEN: this.credentials.agentToken,
         TESSERA_DATA: join(this.data, 'agent'),
+        // Settings of engines come from the environment or from here, not from the user's own agent.
+        TESSERA_CONFIG: join(this.data, 'agent.json'),
         // Compiled code on disk: a quicker start and some 20 MB less memory.
         NODE_COMPILE_CACHE: join(this.data, 'agent', 'compiled'),
         TESSERA_HEALTH_PORT: String(healthPort),
@@ -297,7 +337,7 @@ export class LocalSystem {
   }
 
   #makePart(
-    name: 'database' | 'edge' | 'agent',
+    name: 'database' | 'edge' | 'agent' | 'chat',
     own: Pick<ConstructorParameters<typeof Part>[0], 'args' | 'env' | 'show' | 'print'>,
   ): Part {
     this.#checkStopped(); // a stop under way knows only the parts that were there

@@ -280,7 +280,7 @@ export const BOT_PLACE_MS_MAX = 10 * MINUTE_MS;
 /** A bot's calls under way are looked after this much later, should its object die: users wait. */
 export const BOT_CHECK_MS = 5 * SECOND_MS;
 /** Messages are remembered this long after their end, so that repeats change nothing. */
-export const BOT_KEEP_MS = DAY_MS;
+export const BOT_KEEP_MS = 24 * HOUR_MS;
 /** Given-up messages of a bot that the operator is told of. */
 export const BOT_FAILURES_MAX = 50;
 /** A bot whose oldest answer waits longer tells users of a free one of its kind. */
@@ -314,7 +314,7 @@ export const INBOX_TRIES_MAX = 6;
 /** Ids of what was said already: platforms repeat an update for a day at most. */
 export const SEEN_MAX = 2000;
 /** A question of ours to a user can be answered this long, */
-export const DRAFT_MS = DAY_MS;
+export const DRAFT_MS = 24 * HOUR_MS;
 /** and a chat has so many of them. */
 export const DRAFTS_MAX = 200;
 /** Members of a chat whose last job is known. */
