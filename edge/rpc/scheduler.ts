@@ -25,6 +25,8 @@ import type { CancelResult } from './account.ts';
 /** What a pool offers now. */
 export interface PoolSurvey {
   readonly models: Readonly<Record<string, Availability>>;
+  /** Those of agents that were heard of lately: they may be had soon. */
+  readonly recent: readonly string[];
   readonly agentsOnline: number;
   readonly agentsKnown: number;
 }

@@ -7,6 +7,7 @@ import { resolveModel, toCanonicalJson } from './prepare-job.ts';
 
 const online = (...models: string[]): PoolSurvey => ({
   models: Object.fromEntries(models.map((model) => [model, 'installed'])),
+  recent: [],
   agentsOnline: 1,
   agentsKnown: 1,
 });
@@ -19,6 +20,12 @@ describe('a job without a model', () => {
     [
       'one for every plan before a preferred one that is not',
       online('flux-dev', 'painter'),
+      {},
+      'painter',
+    ],
+    [
+      'the one of an agent that is away since a moment',
+      { ...online(), recent: ['painter'] },
       {},
       'painter',
     ],

@@ -127,7 +127,10 @@ export function resolveModel(request: JobRequest, survey: PoolSurvey | null): Mo
   const fit = all.filter((model) => findUnsupported(request, model) === null);
   const candidates = fit.length > 0 ? fit : all;
   const online = candidates.filter(({ id }) => (survey?.models[id] ?? 'offline') !== 'offline');
-  return online.find(({ plan }) => plan === 'free') ?? online[0] ?? candidates[0];
+  // Just after a restart of ours no agent has been heard of again.
+  const recent = candidates.filter(({ id }) => survey?.recent.includes(id));
+  const first = online.length > 0 ? online : recent;
+  return first.find(({ plan }) => plan === 'free') ?? first[0] ?? candidates[0];
 }
 
 /** Every OptionalParameter, once: the compiler keeps the two in step. */
