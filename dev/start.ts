@@ -81,7 +81,7 @@ function printSummary(system: LocalSystem): void {
   const { baseUrl } = system.credentials;
   const local = join(system.data, 'local.json');
   say(`
-Tessera is at ${baseUrl}   (reference: ${baseUrl}/openapi.json)
+Tessera is at ${baseUrl}   (reference: ${baseUrl}/docs)
   chat with its bots: ${system.chatUrl}
   API key, admin key, agent token: ${local}
   logs: ${join(system.data, 'logs')}
