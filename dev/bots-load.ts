@@ -179,7 +179,7 @@ function report(data: string, memory: readonly string[][]): boolean {
   say(`calls: ${JSON.stringify(calls)}\nfaults: ${JSON.stringify(faults?.drawn ?? {})}`);
   const repeats = outcomes.reduce((sum, outcome) => sum + outcome.repeats, 0);
   const spare = outcomes.filter((outcome) => outcome.spareTexts() > 0).length;
-  say(`commands said again because the Worker was away: ${repeats}`);
+  say(`commands said again, as their answer asked or because the Worker was away: ${repeats}`);
   say(`answers whose first words stand there twice (an answer to a send was lost): ${spare}\n`);
   const violations = [...telegram.violations, ...discord.violations];
   const grown = Number(memory.at(-1)?.[1]) - Number(memory[0]?.[1]);

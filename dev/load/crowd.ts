@@ -27,7 +27,7 @@ export interface Outcome {
 }
 
 const LOOK_MS = 50;
-const PATIENCE_MS = 10 * 60_000;
+const PATIENCE_MS = 5 * 60_000;
 const REPEAT_MS = 1000;
 /** Commands beside pictures; a picture is asked for in the others. */
 const ASIDES = ['/help', '/plan', '/status'] as const;
@@ -45,8 +45,11 @@ function wish(seed: number): string {
   return `a hill at 64x64, 1 steps, seed ${seed}`;
 }
 
-/** While the Worker is being replaced nobody knows the machines: a truth, and to be said again. */
-const REFUSED = /No machine that can run/;
+/**
+ * What is to be said again, as the answer itself asks: no machine was heard of yet since the
+ * Worker came back; jobs that ended within a second still count as under way.
+ */
+const REFUSED = /No machine that can run|jobs under way/;
 
 /** Waits until something holds; the milliseconds it took, or null. */
 async function took(startedAt: number, test: () => boolean): Promise<number | null> {
