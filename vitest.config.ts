@@ -7,7 +7,7 @@ const TEST_SECRETS = {
   SIGNING_KEY: 'c2lnbmluZy1rZXktb2YtdGhlLXRlc3RzLW9ubHk',
 };
 /** A bot for each test of a courier: objects are told apart by name only. */
-const COURIER_BOTS = Array.from({ length: 12 }, (_, number) => [
+const COURIER_BOTS = Array.from({ length: 16 }, (_, number) => [
   {
     id: `courier-telegram-${number}`,
     platform: 'telegram',

@@ -2,11 +2,13 @@
  * `npm run deploy`: brings this tree to production. Checks first what it needs and names all
  * that is missing at once; then the site, the migrations, the Worker, in the order in which each
  * can stand on the one before; at last the bots are registered, since their platforms try the
- * Worker's address. Safe to repeat. Secrets cannot be read back: `BOTS` comes by the environment.
+ * Worker's address. Safe to repeat. Secrets cannot be read back: `BOTS` comes by the environment,
+ * and the Worker gets it from here; without it the bots stay as they are.
  */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { unstable_readConfig } from 'wrangler';
+import { z } from 'zod';
 import { Bots } from '#schema/chat.ts';
 import { registerBots } from './bots.ts';
 import { buildSite } from './build.ts';
@@ -34,6 +36,15 @@ async function run(args: readonly string[]): Promise<void> {
   if (code !== 0) throw new Refusal(`wrangler ${args[0]} ended with code ${code}; see above.`);
 }
 
+/** Gives the Worker a secret; not among the arguments, which others on this machine can read. */
+async function putSecret(name: string, value: string): Promise<void> {
+  const args = ['secret', 'put', name];
+  const child = spawn(WRANGLER, args, { cwd: ROOT, stdio: ['pipe', 'ignore', 'inherit'] });
+  child.stdin.end(value);
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  if (code !== 0) throw new Refusal(`The secret ${name} was not set; see above.`);
+}
+
 /** What must be there before anything is changed, each as a sentence that says what to do. */
 async function findMissing(publicUrl: string, databaseUrl: string | undefined): Promise<string[]> {
   const missing: string[] = [];
@@ -42,6 +53,11 @@ async function findMissing(publicUrl: string, databaseUrl: string | undefined): 
   }
   if (databaseUrl === undefined) {
     missing.push('DATABASE_URL in the environment: the Postgres that is to be migrated.');
+  }
+  // With a list that it cannot read the Worker would answer nobody.
+  const bots = Bots.safeParse(process.env['BOTS']);
+  if (!bots.success) {
+    missing.push(`A BOTS in the environment that is right:\n${z.prettifyError(bots.error)}`);
   }
   if ((await ask(['whoami', '--json'])) === null) {
     missing.push('A sign-in at Cloudflare: npx wrangler login, or CLOUDFLARE_API_TOKEN.');
@@ -57,13 +73,14 @@ async function findMissing(publicUrl: string, databaseUrl: string | undefined): 
   return missing;
 }
 
-/** Registers the bots of the environment; says what each of them lacks. */
+/** Gives the Worker the bots of the environment and registers them; says what each lacks. */
 async function tellPlatforms(publicUrl: string): Promise<string> {
   const text = process.env['BOTS'];
   if (text === undefined) return 'left out: BOTS is not in the environment';
   const telegramApiUrl = process.env['TELEGRAM_API_URL'] ?? 'https://api.telegram.org';
   const discordApiUrl = process.env['DISCORD_API_URL'] ?? 'https://discord.com/api/v10';
   const bots = Bots.parse(text);
+  await putSecret('BOTS', text);
   const all = await registerBots(bots, { publicUrl, telegramApiUrl, discordApiUrl });
   for (const { id, ok, remark } of all) say(`  ${ok ? '·' : '!'} bot ${id}: ${remark}`);
   const failed = all.filter(({ ok }) => !ok);

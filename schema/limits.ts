@@ -264,6 +264,8 @@ export const DISCORD_EDITS_BURST = 3;
 export const BOT_CALLS_MAX = 6;
 /** Messages of one bot that wait to be sent or edited; beyond it progress is not even noted. */
 export const BOT_PENDING_MAX = 50_000;
+/** Answers that wait in one chat; more are refused, so that no chat fills the line of all. */
+export const BOT_CHAT_PENDING_MAX = 100;
 /** An answer of a platform to a small call; longer means it is away. */
 export const BOT_CALL_MS_MAX = 15 * SECOND_MS;
 /** The same with a file: 50 MB at 5 MB/s. */
@@ -291,6 +293,8 @@ export const BOT_SISTER_MS = 30 * SECOND_MS;
 export const DISCORD_TOKEN_MARGIN_MS = MINUTE_MS;
 /** A text that is shown itself and not as a file: all that fits into one message of Telegram. */
 export const BOT_TEXT_BYTES_MAX = 3500;
+/** The same of Discord, whose messages have 2,000 characters, beside the figures. */
+export const DISCORD_TEXT_CHARS_MAX = 1700;
 /** Largest picture that Telegram shows, and largest file that it takes of a bot. */
 export const TELEGRAM_PHOTO_BYTES_MAX = 10 * 1000 * 1000;
 export const TELEGRAM_FILE_BYTES_MAX = 50 * 1000 * 1000;
@@ -329,6 +333,8 @@ export const CHAT_TEXT_CHARS_MAX = 8192;
 export const MODERATION_MS_MAX = 3 * SECOND_MS;
 /** Bytes of its answer: a few hundred for each text. */
 export const MODERATION_ANSWER_BYTES_MAX = 512 * KIB;
+/** Texts of a job that are judged for anybody: longer ones cost CPU, so their key comes first. */
+export const STRANGER_CHARS_MAX = 2 * PROMPT_CHARS_MAX;
 /** Keys that were verified lately, so that only known callers make us ask the server. */
 export const VERIFIED_KEYS_MAX = 2000;
 export const VERIFIED_MS = MINUTE_MS;

@@ -174,16 +174,16 @@ describe('a request', () => {
     const chat = new Chat();
     for (let count = 0; count < 4; count += 1) {
       expect(await chat.text('boats, 4 images, 1024x1024, using painter')).not.toContain(
-        'are left',
+        'left for today',
       );
       await agent.finish(await agent.take());
     }
     const hint = await chat.text('a boat, 1024x1024, using painter');
-    expect(hint).toContain('3 tokens are left for today');
+    expect(hint).toContain('3 tokens left for today');
     await agent.finish(await agent.take());
     const refusal = await chat.text('boats, 4 images, 1024x1024, using painter');
     expect(refusal).toContain('This costs 4 tokens');
-    expect(refusal).toContain('3 tokens left');
+    expect(refusal).toContain('you have 3 tokens left of today');
     expect(chat.buttons()).toContainEqual({
       label: 'See the plans',
       url: 'http://127.0.0.1:8787/#plans',
@@ -275,6 +275,16 @@ describe('a request', () => {
   });
 });
 
+describe('what is said in a group about a message of the bot', () => {
+  it('is asked about before it costs, unless it asks for something', async () => {
+    const chat = new Chat({ isPrivate: false });
+    expect(await chat.text('so funny', { answers: 'a result' })).toContain('nothing was started');
+    expect((await agent.acquire()).job).toBeNull();
+    await chat.text('draw a boat, using painter', { answers: 'a result' });
+    await agent.finish(await agent.take());
+  });
+});
+
 describe('the buttons of a result', () => {
   it('again has a new seed, retry the same, edit other words', async () => {
     const chat = new Chat();
@@ -318,7 +328,7 @@ describe('the buttons of a result', () => {
     await chat.text('a boat, 512x512, seed 5, using sdxl');
     const job = await agent.take();
     await agent.finish(job);
-    expect(await chat.job('vary', job.jobId)).toContain('not there any more');
+    expect(await chat.job('vary', job.jobId)).toContain('cannot read files of that kind');
     expect((await agent.acquire()).job).toBeNull();
   });
 
@@ -333,7 +343,7 @@ describe('the buttons of a result', () => {
     const told = await chat.choose('Yes, delete it');
     expect(told).toContain('Deleted');
     expect(told).toContain('delete 9');
-    await chat.job('again', jobId);
+    expect(await chat.job('again', jobId)).toContain('not there any more');
     expect((await agent.acquire()).job).toBeNull();
   });
 
@@ -355,7 +365,7 @@ describe('the buttons of a result', () => {
   it.each<JobDeed>(['again', 'retry', 'edit', 'vary', 'upscale', 'delete', 'publish', 'cancel'])(
     'are of no use to others: %s',
     async (deed) => {
-      const [owner, stranger] = [new Chat(), new Chat()];
+      const [owner, stranger] = [new Chat(), new Chat({ isPrivate: false })];
       const jobId = await makePicture(owner);
       expect(await stranger.job(deed, jobId)).toBe(
         '(Only the one who asked for it can use these buttons.)',
@@ -375,10 +385,21 @@ describe('the rule of a chat', () => {
     expect(await chat.text('a boat')).toContain('switched this off here');
     expect(await chat.press({ kind: 'example', index: 0 })).toContain('switched this off here');
     expect(await chat.text('/tessera on image')).toContain('Everything is allowed');
-    expect(await chat.text('/tessera off')).toContain('I am off in this chat');
+    expect(await chat.text('/tessera off')).toContain('/tessera@hook_bot on');
     expect(await chat.text('/plan')).toContain('switched this off here');
     expect(await chat.text('/tessera on')).toContain('Everything is allowed');
     expect((await agent.acquire()).job).toBeNull();
+  });
+
+  it('keeps nobody from stopping and deleting what they have asked for before', async () => {
+    const chat = new Chat({ isPrivate: false });
+    const jobId = await makePicture(chat);
+    await chat.text('a boat, 512x512, using painter');
+    await chat.text('/tessera off');
+    expect(await chat.text('/cancel')).toBe('Cancelled.');
+    expect(await chat.job('again', jobId)).toContain('switched this off here');
+    await chat.job('delete', jobId);
+    expect(await chat.choose('Yes, delete it')).toContain('Deleted');
   });
 
   it('is nothing for a private chat', async () => {
@@ -396,6 +417,22 @@ describe('a user', () => {
     expect(await chat.text('/link')).toContain(credential.accountId);
   });
 
+  it('is told what is free at first contact with Discord, which has no first command, once', async () => {
+    const chat = new Chat();
+    const said: Said = { kind: 'command', name: 'help', words: '', fields: {}, attachments: [] };
+    const hear = async () => {
+      const event = chatEvent(said, chat);
+      const place = { ...event.chat, platform: 'discord', interactionToken: 't' } as const;
+      await chat.hear(said, { ...event, chat: place });
+      return chat.last!.outbound;
+    };
+    const [, welcome, ...others] = await hear();
+    expect(welcome).toMatchObject({ kind: 'message', reply: { isPrivate: true } });
+    expect(wordsOf(welcome!)).toContain('20 tokens a day');
+    expect(others).toEqual([]);
+    expect(await hear()).toHaveLength(1);
+  });
+
   it('who is blocked is told so, and nothing is made', async () => {
     const chat = new Chat();
     await chat.text('/start');
@@ -405,6 +442,9 @@ describe('a user', () => {
     });
     expect(blocked.status, await blocked.clone().text()).toBe(200);
     expect(await chat.text('a boat, 512x512, using painter')).toContain('account is blocked');
+    for (const asked of ['/start', '/plan', '/upgrade']) {
+      expect(await chat.text(asked)).toContain('account is blocked');
+    }
     expect((await agent.acquire()).job).toBeNull();
   });
 });

@@ -20,8 +20,8 @@ import type { Command } from './command.ts';
 import { choose, merge } from './command/draft.ts';
 import { readFields } from './command/field.ts';
 import type { Attachment, ChatEvent, Said } from './event.ts';
-import type { Action, Outbound } from './message.ts';
-import { excuseFind, excuseRule } from './refusal.ts';
+import type { Action, JobDeed, Outbound } from './message.ts';
+import { excuseAccess, excuseFind, excuseRule } from './refusal.ts';
 import {
   badJobReply,
   balanceReply,
@@ -56,6 +56,7 @@ export async function answerEvent(
   );
   const talk = new Talk({ env, bot, event, memory, ...met, now, requestId });
   await answer(talk, event.said);
+  await welcome(talk);
   talk.calm();
   const { outbound, changes } = talk;
   return { outbound, changes, accountId: met.credential.accountId };
@@ -71,7 +72,9 @@ async function answer(talk: Talk, said: Said): Promise<void> {
         await editPrompt(talk, edited, said.text);
         return;
       }
-      const command = readCommand(said.text, { type: bot.type, file: fileOf(said.attachments) });
+      const file = fileOf(said.attachments);
+      const isRemark = said.answers !== null && !talk.event.isPrivate;
+      const command = readCommand(said.text, { type: bot.type, file, isRemark });
       const goesOn = bot.type === 'text' && said.answers !== null;
       const whole = goesOn ? inAnswer(command, said.answers) : command;
       await carryOut(talk, whole, { attachments: said.attachments, refused });
@@ -85,7 +88,7 @@ async function answer(talk: Talk, said: Said): Promise<void> {
       return;
     }
     case 'press':
-      if (refused === null) await press(talk, said.action);
+      if (refused === null || takesBack(talk, said.action)) await press(talk, said.action);
       else talk.note(refused);
       return;
     case 'prompt':
@@ -93,6 +96,16 @@ async function answer(talk: Talk, said: Said): Promise<void> {
       else talk.say(refused);
       return;
   }
+}
+
+/** What a chat's rule keeps nobody from: changing it, and stopping what is under way. */
+const ALWAYS_ALLOWED: ReadonlySet<Command['kind']> = new Set(['rule', 'rule_help', 'cancel']);
+const TAKING_BACK: ReadonlySet<JobDeed> = new Set(['cancel', 'delete', 'unpublish']);
+
+/** Nor is anybody kept from taking back what is theirs. */
+function takesBack({ memory }: Talk, action: Action): boolean {
+  if (action.kind === 'draft') return memory.kept(action.draftId)?.kind === 'delete';
+  return action.kind === 'job' && TAKING_BACK.has(action.deed);
 }
 
 interface Given {
@@ -103,7 +116,7 @@ interface Given {
 
 async function carryOut(talk: Talk, command: Command, given: Given): Promise<void> {
   const { bot, event } = talk;
-  if (given.refused !== null && command.kind !== 'rule' && command.kind !== 'rule_help') {
+  if (given.refused !== null && !ALWAYS_ALLOWED.has(command.kind)) {
     talk.say(given.refused);
     return;
   }
@@ -120,7 +133,7 @@ async function carryOut(talk: Talk, command: Command, given: Given): Promise<voi
       await greet(talk);
       return;
     case 'help':
-      talk.say(helpReply(bot.type));
+      talk.say(helpReply(bot));
       return;
     case 'thanks':
       talk.say(WORDS.thanks);
@@ -137,7 +150,7 @@ async function carryOut(talk: Talk, command: Command, given: Given): Promise<voi
       await setRule(talk, command);
       return;
     case 'rule_help':
-      talk.say(WORDS.ruleHelp);
+      talk.say(WORDS.ruleHelp(ruleCommand(bot)));
       return;
     case 'bad_job_id':
       talk.say(badJobReply(command.said));
@@ -150,15 +163,25 @@ async function carryOut(talk: Talk, command: Command, given: Given): Promise<voi
 
 async function greet(talk: Talk): Promise<void> {
   const balance = await talk.balance();
-  if (!balance) talk.say(WORDS.broken);
-  else talk.say(startReply(talk.bot.type, talk.event.user.name, balance));
+  if (!balance.ok) talk.say(excuseAccess(balance.error));
+  else talk.say(startReply(talk.bot, talk.event.user.name, balance.value));
+}
+
+/** Discord has no first command: whoever is new there is told after the answer, and alone. */
+async function welcome(talk: Talk): Promise<void> {
+  const { bot, event } = talk;
+  if (!talk.isNew || event.chat.platform !== 'discord') return;
+  const balance = await talk.balance();
+  if (!balance.ok) return;
+  const reply = startReply(bot, event.user.name, balance.value);
+  talk.say({ ...reply, isPrivate: true });
 }
 
 async function showPlan(talk: Talk, kind: 'plan' | 'upgrade'): Promise<void> {
   const balance = await talk.balance();
-  if (!balance) talk.say(WORDS.broken);
-  else if (kind === 'plan') talk.say(balanceReply(balance));
-  else talk.say(upgradeReply(balance.plan, talk.plansUrl));
+  if (!balance.ok) talk.say(excuseAccess(balance.error));
+  else if (kind === 'plan') talk.say(balanceReply(balance.value));
+  else talk.say(upgradeReply(balance.value.plan, talk.plansUrl));
 }
 
 async function withJob(talk: Talk, kind: 'status' | 'cancel', given: string | null): Promise<void> {
@@ -248,7 +271,13 @@ async function setRule(
       ? { off: !allow, offTypes: allow ? [] : offTypes }
       : { off: allow ? false : off, offTypes: allow ? others : [...others, type] };
   talk.changes.push({ kind: 'rule', rule });
-  talk.say(ruleReply(rule.off, rule.offTypes));
+  talk.say(ruleReply(rule, ruleCommand(bot)));
+}
+
+/** In a group of Telegram a bot hears a command only with its name. */
+function ruleCommand(bot: Bot): string {
+  const isNamed = bot.platform === 'telegram' && bot.username !== undefined;
+  return isNamed ? `/tessera@${bot.username}` : '/tessera';
 }
 
 /** A request that goes on from a text of ours, without the figures at its end. */

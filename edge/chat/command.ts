@@ -26,6 +26,8 @@ export interface Context {
   readonly type: JobType;
   /** What came with the message. */
   readonly file: 'picture' | 'sound' | null;
+  /** Said in a group about a message of ours: most such words are a remark, not a request. */
+  readonly isRemark?: boolean;
 }
 
 type Plain = Exclude<
@@ -147,7 +149,7 @@ const PHRASES: readonly (readonly [RegExp, Command])[] = [
     { kind: 'greeting' },
   ],
   [
-    /^(?:thanks?(?: you)?|thank you|thx|ty|cheers)(?: (?:so|very) much| a lot| bot)?$/,
+    /^(?:(?:ok|okay|no|yes|great|perfect),? )?(?:thanks?(?: you)?|thank you|thx|ty|cheers)(?: (?:so|very) much| a lot| bot)?$/,
     { kind: 'thanks' },
   ],
   [
@@ -178,6 +180,14 @@ const PHRASES: readonly (readonly [RegExp, Command])[] = [
 ];
 const QUESTION =
   /^(?:what|why|how|who|when|where|which|is|are|do|does|did|can|could|will|would|should|may)\b[\s\S]*\?\s*$/i;
+/** The same without its mark, which many leave out. */
+const UNMARKED =
+  /^(?:(?:what|why|how|who|when)(?:'s)?|where(?:'s| is| are| can| do)|(?:is|are|was|does|do|did|has|have|should|may) (?:i|it|you|we|this|that|there|they))\b/;
+/** About a result, as one talks of it: nothing that can be seen on a picture of its own. */
+const ABOUT_IT =
+  /^(?:(?:do|make|try|turn|keep|show|give|put|take|change|fix|edit|remove|delete|share|publish|upscale|enlarge|vary|redo|repeat|undo|retry|save|send|get) )?(?:me )?(?:it|this|that|them|these|those)\b|^(?:not|don't|do not) /;
+const NO_SCENE =
+  /^(?:(?:do |try |once |and )?again(?: .*)?|(?:one |some |once )?more|another(?: one)?|same(?: again)?|bigger|larger|smaller|darker|brighter|lighter|better|next|upscale|enlarge|vary|variations?|redo|repeat|undo|retry|edit|change|delete|remove|publish|share|public|private|settings|models?|random|surprise me|nothing|bye|goodbye|good ?night|sorry|refund|bug|error)$/;
 /** Answers to something that nobody asked, or that we no longer know of. */
 const ANSWER =
   /^(?:y|yes|yeah|yep|yup|no|nope|n|ok|okay|sure|maybe|k|test|testing|lol|haha+|hm+|\?+|!+|\.+)$/;
@@ -197,6 +207,9 @@ function readPlain(text: string, context: Context): Command {
   if (text === '' && context.file === null) return { kind: 'help' };
   const command = request(text, context);
   if (command.kind !== 'request' || !needsAsking(text, said, context)) return command;
+  // Settings alone: it is asked for words anyway.
+  const { prompt, ...settings } = command.draft.fields;
+  if (prompt === undefined && Object.keys(settings).length > 0) return command;
   const about = { reason: 'is_it_a_prompt', said: text.slice(0, 200), type: context.type } as const;
   const { draft } = command;
   const doubt = { about, choices: [{ label: YES[context.type], fields: {} }] };
@@ -218,11 +231,14 @@ function takesAll({ type }: Context, { kind }: Command): boolean {
 }
 
 /** Whether a message is too little, or too much of a question, to be charged for. */
-function needsAsking(text: string, said: string, { type }: Context): boolean {
+function needsAsking(text: string, said: string, { type, file, isRemark }: Context): boolean {
   if (type === 'text' || type === 'transcription') return false;
   const letters = said.match(/\p{L}/gu)?.length ?? 0;
   if (letters < 3 || ANSWER.test(said)) return true;
-  if (type === 'speech') return false;
+  if (type === 'speech') return isRemark === true;
+  // With a picture, "make it darker" is all that has to be said.
+  if (file === null && (ABOUT_IT.test(said) || NO_SCENE.test(said))) return true;
   if (dropAsking(text).asks || readLead(text, type).asks) return false;
-  return QUESTION.test(text) || /^https?:\/\/\S+$/.test(said);
+  if (isRemark === true || QUESTION.test(text) || UNMARKED.test(said)) return true;
+  return /^https?:\/\/\S+$/.test(said);
 }

@@ -7,6 +7,9 @@ import type { JobType } from '#schema/model.ts';
 import { findModel, modelsOf } from '#schema/model.ts';
 import { PLANS } from '#schema/plan.ts';
 import type { PlanId } from '#schema/plan.ts';
+import type { AccessRefusal } from '../rpc/account.ts';
+import type { CopyRefusal } from '../services/copy-result.ts';
+import type { FetchRefusal } from '../services/fetch-attachment.ts';
 import type { FindRefusal } from '../services/find-job.ts';
 import type { SubmitRefusal } from '../services/submit-job.ts';
 import type { Choice, Draft, Fields } from './command/draft.ts';
@@ -25,6 +28,7 @@ export interface Excuse {
   readonly upgrade: boolean;
 }
 
+const MIB = 1024 * 1024;
 const AGAIN: Choice = { label: WORDS.retry, fields: {} };
 
 function excuse(text: string, choices: readonly Choice[] = [], upgrade = false): Excuse {
@@ -37,8 +41,8 @@ export function excuseRefusal(refusal: SubmitRefusal, draft: Draft, now: number)
     case 'tokens_exhausted': {
       const { neededMillitokens, availableMillitokens, limitMillitokens, renewsAt } = refusal;
       const text =
-        `This costs ${formatTokens(neededMillitokens)}, and of today's ` +
-        `${formatTokens(limitMillitokens)} there are ${formatTokens(availableMillitokens)} left. ` +
+        `This costs ${formatTokens(neededMillitokens)}, and you have ` +
+        `${formatTokens(availableMillitokens)} left of today's ${formatTokens(limitMillitokens)}. ` +
         `New ones come in ${formatSpan(renewsAt - now)} (00:00 UTC).`;
       return excuse(text, smaller(draft, availableMillitokens / neededMillitokens), true);
     }
@@ -56,9 +60,7 @@ export function excuseRefusal(refusal: SubmitRefusal, draft: Draft, now: number)
         [AGAIN],
       );
     case 'rate_limited':
-      return excuse(`That was a bit fast. Try again in ${formatSpan(refusal.retryAfterMs)}.`, [
-        AGAIN,
-      ]);
+      return excuse(tooFast(refusal), [AGAIN]);
     case 'queue_full':
       return excuse(
         `The queue is full just now. Try again in ${formatSpan(refusal.retryAfterMs)}.`,
@@ -76,7 +78,7 @@ export function excuseRefusal(refusal: SubmitRefusal, draft: Draft, now: number)
     case 'moderation_unavailable':
       return excuse('I cannot check requests just now.', [AGAIN]);
     case 'account_blocked':
-      return excuse('Your account is blocked. If that is a mistake, write to the operator.');
+      return excuse(WORDS.blocked);
     case 'job_not_found':
     case 'history_unavailable':
     case 'idempotency_conflict':
@@ -220,6 +222,26 @@ export function toRefusedDraft(draft: Draft, choices: readonly Choice[]): Draft 
   return { type: draft.type, fields: merge({}, draft.fields), doubts: [{ about, choices }] };
 }
 
+/** Why a user is not told of their account. */
+export function excuseAccess(refusal: AccessRefusal): string {
+  switch (refusal.reason) {
+    case 'account_blocked':
+      return WORDS.blocked;
+    case 'rate_limited':
+      return tooFast(refusal);
+    case 'unauthorized':
+    case 'key_expired':
+    case 'plan_required':
+    case 'scope_required':
+      // Of callers with keys alone.
+      return WORDS.broken;
+  }
+}
+
+function tooFast({ retryAfterMs }: { readonly retryAfterMs: number }): string {
+  return `That was a bit fast. Try again in ${formatSpan(retryAfterMs)}.`;
+}
+
 /** Why a job was not found. */
 export function excuseFind({ reason }: FindRefusal): string {
   switch (reason) {
@@ -227,6 +249,43 @@ export function excuseFind({ reason }: FindRefusal): string {
       return WORDS.gone;
     case 'history_unavailable':
       return WORDS.historyAway;
+  }
+}
+
+/** Why a file was not taken. */
+export function excuseFile(refusal: FetchRefusal): string {
+  switch (refusal.reason) {
+    case 'file_too_large':
+      return `That file is too large for me: ${Math.floor(refusal.limit / MIB)} MB is the most.`;
+    case 'not_fetched':
+    case 'body_cut_short':
+      return WORDS.fileUnread;
+    case 'unsupported_file':
+      return 'I cannot read files of that kind. Try JPEG or PNG for pictures, OGG or MP3 for sound.';
+    case 'file_unreadable':
+      return 'That file is damaged: I cannot read it.';
+    case 'file_out_of_bounds':
+      return 'That picture has too many or too few pixels for me, or the recording is too long.';
+    case 'too_many_files':
+      return `I keep no more files of yours for now. Try again in ${formatSpan(refusal.retryAfterMs)}.`;
+  }
+}
+
+/** Why nothing can be made of a result. */
+export function excuseCopy(refusal: CopyRefusal): string {
+  switch (refusal.reason) {
+    case 'job_not_found':
+    case 'no_such_result':
+      return WORDS.gone;
+    case 'history_unavailable':
+      return WORDS.historyAway;
+    case 'file_too_large':
+    case 'body_cut_short':
+    case 'unsupported_file':
+    case 'file_unreadable':
+    case 'file_out_of_bounds':
+    case 'too_many_files':
+      return excuseFile(refusal);
   }
 }
 

@@ -132,6 +132,13 @@ describe('a job that ended', () => {
       { as: 'picture', name: '01k00000000000000000000000-0.png', artifact: PICTURE },
     ]);
     expect(labels(reply)).toEqual(['Again', 'Vary', 'Upscale', 'Edit', 'Make public', 'Delete']);
+    const two = { ...done, artifacts: [PICTURE, { ...PICTURE, index: 1 }] };
+    const { buttons } = endReply({ record: two, text: null });
+    expect(buttons[1]).toMatchObject([
+      { label: 'Vary 1', action: { deed: 'vary', index: 0 } },
+      { label: 'Vary 2', action: { deed: 'vary', index: 1 } },
+    ]);
+    expect(buttons[2]?.map(({ label }) => label)).toEqual(['Upscale 1', 'Upscale 2']);
     expect(reply.ownerId).toBe('42');
   });
 
@@ -176,11 +183,24 @@ describe('plans', () => {
   } as const;
 
   it.each(JOB_TYPES)('explains the free plan in three lines at first: %s', (type) => {
-    const reply = startReply(type, 'Ada', balance);
+    const reply = startReply({ type, platform: 'telegram' }, 'Ada', balance);
     expect(plain(reply).split('\n')).toHaveLength(3);
     expect(plain(reply)).toContain('20 tokens a day');
     expect(reply.buttons.length > 0).toBe(type !== 'transcription');
-    expect(plain(helpReply(type))).toContain('/generate');
+    expect(plain(helpReply({ type, platform: 'telegram' }))).toContain('/plan –');
+    const onDiscord = { type, platform: 'discord' } as const;
+    expect(plain(startReply(onDiscord, 'Ada', balance))).toContain('/generate');
+    expect(plain(helpReply(onDiscord))).toContain('/my-plan –');
+  });
+
+  it('calls nothing free that needs a plan, and shows the way to it', () => {
+    const video = { type: 'video', platform: 'telegram' } as const;
+    const reply = startReply(video, 'Ada', balance);
+    expect(plain(reply)).toContain('videos need Pro, $12 a month');
+    expect(plain(reply)).not.toContain('It is free');
+    expect(labels(reply)).toEqual(['See the plans']);
+    const pro = startReply(video, 'Ada', { ...balance, plan: 'pro' });
+    expect(labels(pro)).not.toContain('See the plans');
   });
 
   it('tells what is left, when it renews, and where there is more', () => {
@@ -193,9 +213,7 @@ describe('plans', () => {
     expect(offer.buttons).toEqual([
       [{ label: 'See the plans', url: 'https://tessera.example/#plans' }],
     ]);
-    expect(plain(lowReply(balance, 'https://tessera.example/#plans'))).toContain(
-      '3.5 tokens are left',
-    );
+    expect(plain(lowReply(balance, 'https://tessera.example/#plans'))).toContain('3.5 tokens left');
     expect(plain(planReply('pro'))).toContain('You are on Pro now. 300 tokens a day');
   });
 });

@@ -3,14 +3,15 @@
  * what was not understood. Words of jobs are in reply/job.ts, of refusals in reply/refusal.ts.
  * Pure; the same for all platforms.
  */
+import type { Bot } from '#schema/chat.ts';
+import { modelsOf } from '#schema/model.ts';
 import type { JobType } from '#schema/model.ts';
-import { PLANS } from '#schema/plan.ts';
-import type { PlanId } from '#schema/plan.ts';
+import { PlanId, planIncludes, PLANS } from '#schema/plan.ts';
 import type { Doubt, DoubtReason } from './command/draft.ts';
 import { nameField } from './command/setting.ts';
 import type { Button, Reply, Span } from './message.ts';
 import { formatSpan, formatTokens, PLURAL, shorten, THING } from './reply/format.ts';
-import { BEGIN, COMMANDS, EXAMPLES, MAKES, SETTINGS, WORDS } from './reply/words.ts';
+import { BEGIN, BEGIN_DISCORD, COMMANDS, EXAMPLES, MAKES, SETTINGS, WORDS } from './reply/words.ts';
 
 /** Choices that one question offers: Discord has five rows of five. */
 const CHOICES_MAX = 8;
@@ -37,26 +38,41 @@ export function sayReply(text: readonly Span[] | string, more: Partial<Reply> = 
   return { text: spans, buttons: [], media: [], isPrivate: false, ownerId: null, ...more };
 }
 
+/** What the words depend on of a bot. */
+type Speaker = Pick<Bot, 'type' | 'platform'>;
+
 /** The first words, in three lines, with something to press. */
 export function startReply(
-  type: JobType,
+  { type, platform }: Speaker,
   name: string,
   { plan, limitMillitokens }: Balance,
 ): Reply {
   const tokens = formatTokens(limitMillitokens);
-  const offer =
-    plan === 'free'
-      ? `It is free: ${tokens} a day, new at 00:00 UTC`
-      : `You are on ${PLANS[plan].title}: ${tokens} a day, new at 00:00 UTC`;
+  const needed = planNeeded(type, plan);
+  const head = plan === 'free' && !needed ? 'It is free' : `You are on ${PLANS[plan].title}`;
+  const price = needed
+    ? `${PLURAL[type]} need ${PLANS[needed].title}, $${PLANS[needed].priceCents / 100} a month`
+    : PRICE[type];
   const hello = name === '' ? 'Hello!' : `Hello ${shorten(name, 40)}!`;
   return sayReply(
     [
       `${hello} ${MAKES[type]}.\n`,
-      `${offer}; ${PRICE[type]}.\n`,
-      { kind: 'bold', text: BEGIN[type] },
+      `${head}: ${tokens} a day, new at 00:00 UTC; ${price}.\n`,
+      { kind: 'bold', text: platform === 'discord' ? BEGIN_DISCORD[type] : BEGIN[type] },
     ],
-    { buttons: exampleButtons(type) },
+    {
+      buttons: needed
+        ? [[{ label: WORDS.seePlans, action: { kind: 'command', name: 'upgrade' } }]]
+        : exampleButtons(type),
+    },
   );
+}
+
+/** The least plan that has a model of the type, or null when this one has. */
+function planNeeded(type: JobType, plan: PlanId): PlanId | null {
+  const plans = modelsOf(type).map((model) => model.plan);
+  if (plans.some((one) => planIncludes(plan, one))) return null;
+  return PlanId.options.find((one) => plans.includes(one)) ?? null;
 }
 
 const PRICE: Readonly<Record<JobType, string>> = {
@@ -75,9 +91,13 @@ function exampleButtons(type: JobType): Button[][] {
 }
 
 /** All that can be said to the bot. */
-export function helpReply(type: JobType): Reply {
-  const list = COMMANDS.map(([name, does]) => `/${name} – ${does}`).join('\n');
-  return sayReply([{ kind: 'bold', text: `${MAKES[type]}.` }, ` ${SETTINGS[type]}\n\n${list}`], {
+export function helpReply({ type, platform }: Speaker): Reply {
+  const isDiscord = platform === 'discord';
+  const list = COMMANDS.map(
+    ([name, does]) => `/${isDiscord && name === 'plan' ? 'my-plan' : name} – ${does}`,
+  ).join('\n');
+  const settings = isDiscord ? BEGIN_DISCORD[type] : SETTINGS[type];
+  return sayReply([{ kind: 'bold', text: `${MAKES[type]}.` }, ` ${settings}\n\n${list}`], {
     buttons: exampleButtons(type).slice(0, 1),
   });
 }
@@ -134,19 +154,19 @@ export function lowReply(
 ): Reply {
   const left = formatTokens(availableMillitokens);
   const buttons = plan === 'free' || plan === 'starter' ? linkButtons(WORDS.seePlans, url) : [];
-  return sayReply(`${left} are left for today; new ones come in ${formatSpan(renewsInMs)}.`, {
+  return sayReply(`${left} left for today; new ones come in ${formatSpan(renewsInMs)}.`, {
     buttons,
     isPrivate: true,
   });
 }
 
-/** Which account this is, and how accounts are joined. */
+/** Which account this is; accounts are not joined yet. */
 export function linkReply(accountId: string, url: string | null): Reply {
   return sayReply(
     [
-      'This chat has an account of its own: ',
+      'Your account, with all our bots here: ',
       { kind: 'code', text: accountId },
-      '.\nIt is joined with others by signing in on the site with the same Telegram or Discord account.',
+      '.\nIt cannot be joined with another one yet.',
     ],
     { buttons: linkButtons('Open the site', url), isPrivate: true },
   );
@@ -169,9 +189,12 @@ export function badJobReply(said: string): Reply {
   ]);
 }
 
-/** What the chat's own rule is now. */
-export function ruleReply(off: boolean, offTypes: readonly JobType[]): Reply {
-  if (off) return sayReply('I am off in this chat. Those who run it can say: /tessera on');
+/** What the chat's own rule is now; `command` is how this bot is commanded in a group. */
+export function ruleReply(
+  { off, offTypes }: { readonly off: boolean; readonly offTypes: readonly JobType[] },
+  command: string,
+): Reply {
+  if (off) return sayReply(`I am off in this chat. Those who run it can say: ${command} on`);
   if (offTypes.length === 0) return sayReply('Everything is allowed in this chat.');
   const list = offTypes.map((type) => PLURAL[type]).join(', ');
   return sayReply(`Off in this chat: ${list}. All else is allowed.`);
@@ -190,10 +213,20 @@ export function doubtReply({ about, choices }: Doubt, draftId: string, ownerId: 
   return sayReply(ask(about), { buttons: rows, ownerId });
 }
 
+/** Asks for the words that are missing. */
+const ASK: Readonly<Record<JobType, string>> = {
+  image: 'What should the picture show?',
+  video: 'What should happen in the video?',
+  text: 'What would you like to know?',
+  speech: 'What should I say?',
+  music: 'What should the music sound like?',
+  transcription: 'What should I write down?',
+};
+
 function ask(about: DoubtReason): Span[] {
   switch (about.reason) {
     case 'no_prompt':
-      return [`What should the ${THING[about.type]} be of? Write it all in one message.`];
+      return [`${ASK[about.type]} Write it all in one message.`];
     case 'no_file':
       return [BEGIN[about.type]];
     case 'is_it_a_prompt':

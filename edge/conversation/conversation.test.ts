@@ -66,6 +66,37 @@ describe('a conversation', () => {
     expect(await conversation.accept(event)).toBe('known');
   });
 
+  it('wakes for a repeat of what it was told before it died without an alarm', async () => {
+    const { conversation, stub, said, texts } = newChat();
+    const event = said('/start');
+    await runInDurableObject(stub, (_, { storage }) => {
+      new ConversationStore(storage).accept(event, Date.now());
+    });
+    await evictDurableObject(stub);
+    expect(await conversation.accept(event)).toBe('known');
+    await eventually(async () => texts().length === 1);
+  });
+
+  it('takes nothing later of a member whose last words are tried again', async () => {
+    const { stub, said, userId } = newChat();
+    const [first, second] = [said('a boat'), said('/cancel')];
+    const other = chatEvent(first.said, { userId: `${userId}0` });
+    await runInDurableObject(stub, (_, { storage }) => {
+      const store = new ConversationStore(storage);
+      for (const event of [first, second, other]) store.accept(event, 1000);
+      store.postpone(first.id, 5000);
+      expect(store.nextDue(new Set(), 1000)?.event.id).toBe(other.id);
+      expect(store.nextDue(new Set([other.user.id]), 1000)).toBeNull();
+      store.finish(other.id, [], 1000);
+      expect(store.nextAt(1000)).toBe(5000);
+      expect(store.nextDue(new Set(), 5000)?.event.id).toBe(first.id);
+      store.finish(first.id, [], 5000);
+      expect(store.nextDue(new Set(), 5000)?.event.id).toBe(second.id);
+      store.finish(second.id, [], 5000);
+      expect(store.nextAt(5000)).toBeNull();
+    });
+  });
+
   it('lets one member wait for another only when too many talk at once', async () => {
     const chatId = '-100500';
     const conversation = bindings.CONVERSATION.getByName(`telegram:${chatId}-lanes`);

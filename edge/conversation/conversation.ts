@@ -5,8 +5,9 @@
  *
  * An event stays in the inbox until all that it asks for is done and its messages are with the
  * courier; after a fault or a death of the object it is answered again from the start, and every
- * effect knows by its key whether it has happened. After INBOX_TRIES_MAX tries its user is told
- * that it did not work. Sets no timer, only an alarm.
+ * effect knows by its key whether it has happened. Until then nothing later of its user is taken:
+ * a cancel never overtakes its request. After INBOX_TRIES_MAX tries its user is told that it did
+ * not work. Sets no timer, only an alarm.
  */
 import { DurableObject } from 'cloudflare:workers';
 import { DELIVERY_CHECK_MS, INBOX_LANES, INBOX_TRIES_MAX } from '#schema/limits.ts';
@@ -37,9 +38,11 @@ export class Conversation extends DurableObject<Bindings> implements Conversatio
   }
 
   async accept(event: ChatEvent): Promise<Accepted> {
-    const accepted = this.#store.accept(event, Date.now());
-    if (accepted !== 'taken') return accepted;
-    await this.#wakeBy(Date.now() + DELIVERY_CHECK_MS);
+    const now = Date.now();
+    const accepted = this.#store.accept(event, now);
+    // A repeat wakes what waits, too: the object may have died before its alarm was set.
+    if (this.#store.nextAt(now) === null) return accepted;
+    await this.#wakeBy(now + DELIVERY_CHECK_MS);
     void this.#answerDue();
     return accepted;
   }
@@ -91,7 +94,7 @@ export class Conversation extends DurableObject<Bindings> implements Conversatio
       bot_id: event.botId,
       said: event.said.kind,
       account_id: answer.accountId,
-      messages: answer.outbound.length,
+      sent: answer.outbound.length,
       waited_ms: started - event.at,
       took_ms: Date.now() - started,
     });
@@ -135,10 +138,8 @@ export class Conversation extends DurableObject<Bindings> implements Conversatio
 
   /** For the next that is due; what is being answered is looked after a while later. */
   async #setAlarm(): Promise<void> {
-    const at = this.#store.nextAt();
-    if (at === null) return;
-    const now = Date.now();
-    await this.ctx.storage.setAlarm(at > now ? at : now + DELIVERY_CHECK_MS);
+    const at = this.#store.nextAt(Date.now());
+    if (at !== null) await this.ctx.storage.setAlarm(at);
   }
 
   async #wakeBy(at: number): Promise<void> {

@@ -3,7 +3,14 @@
  * questions that may still be answered, the last job of each member, the chat's rule. Each table
  * is bounded: the oldest rows go first.
  */
-import { DRAFT_MS, DRAFTS_MAX, INBOX_MAX, MEMBERS_MAX, SEEN_MAX } from '#schema/limits.ts';
+import {
+  DELIVERY_CHECK_MS,
+  DRAFT_MS,
+  DRAFTS_MAX,
+  INBOX_MAX,
+  MEMBERS_MAX,
+  SEEN_MAX,
+} from '#schema/limits.ts';
 import type { Change, Kept, Rule } from '../chat/answer/talk.ts';
 import type { ChatEvent } from '../chat/event.ts';
 import type { Accepted } from '../rpc/conversation.ts';
@@ -61,28 +68,35 @@ export class ConversationStore {
     return 'taken';
   }
 
-  /** The oldest that is due, of users who are not being answered. */
+  /** The oldest that is due, of users who are not being answered and wait for nothing older. */
   nextDue(busy: ReadonlySet<string>, now: number): Waiting | null {
     const rows = this.#sql.exec<{
       user_id: string;
       event_json: string;
       notes_json: string;
       tries: number;
-    }>(
-      'SELECT user_id, event_json, notes_json, tries FROM inbox WHERE due_at <= ? ORDER BY place',
-      now,
-    );
+      due_at: number;
+    }>('SELECT user_id, event_json, notes_json, tries, due_at FROM inbox ORDER BY place');
+    const passed = new Set(busy);
     for (const row of rows) {
-      if (busy.has(row.user_id)) continue;
+      if (passed.has(row.user_id)) continue;
+      passed.add(row.user_id);
+      if (row.due_at > now) continue;
       const event = JSON.parse(row.event_json) as ChatEvent;
       return { event, tries: row.tries, notes: JSON.parse(row.notes_json) };
     }
     return null;
   }
 
-  /** When the next of what waits is due, or null. */
-  nextAt(): number | null {
-    return this.#sql.exec<{ at: number | null }>('SELECT min(due_at) AS at FROM inbox').one().at;
+  /** When to look again, or null when nothing waits: what is due already is being answered. */
+  nextAt(now: number): number | null {
+    return this.#sql
+      .exec<{ at: number | null }>(
+        `SELECT min(iif(due_at > ?1, due_at, ?2)) AS at
+         FROM (SELECT due_at, min(place) FROM inbox GROUP BY user_id)`,
+        ...[now, now + DELIVERY_CHECK_MS],
+      )
+      .one().at;
   }
 
   /** Writes down what was done about an event, so that a repeat does not do it again. */

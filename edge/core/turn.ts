@@ -44,6 +44,11 @@ export function putTurn(turns: Turns, turn: Turn): void {
   turns.bySlot.set(turn.slot, kept);
 }
 
+/** How many answers wait in a chat. */
+export function countAnswers(turns: Turns, chat: string): number {
+  return turns.lines.answer.get(chat)?.size ?? 0;
+}
+
 /** Takes a message out of the line. */
 export function dropTurn(turns: Turns, slot: string): void {
   const turn = turns.bySlot.get(slot);

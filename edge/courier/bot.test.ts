@@ -1,12 +1,14 @@
-import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test';
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Artifact } from '#schema/artifact.ts';
 import type { ChatAddress } from '#schema/chat.ts';
+import { BOT_CHAT_PENDING_MAX } from '#schema/limits.ts';
 import type { JobRecord } from '#schema/record.ts';
 import { asCreated } from '../account/order.ts';
 import type { Reply } from '../chat/message.ts';
 import { FakeTelegram } from '../test/telegram.ts';
 import { bindings, eventually, newOrder } from '../test/world.ts';
+import type { BotCourier } from './bot.ts';
 
 let bots = 0;
 let telegram: FakeTelegram;
@@ -240,5 +242,28 @@ describe('a fault', () => {
     await until(stub, async () => (await courier.health()).given_up === 1);
     const { last_given_up } = await courier.health();
     expect(last_given_up[0]).toMatchObject({ slot: 'send:a' });
+  });
+});
+
+describe('a chat', () => {
+  it('that asks for too much is refused, and the others are served', async () => {
+    const { courier, stub } = newBot();
+    const send = (chatId: string, key: string) =>
+      courier.send(
+        { kind: 'message', jobId: null, key, chat: chat(chatId), reply: say(key) },
+        null,
+      );
+    // One is under way, and stays so.
+    const release = telegram.hold();
+    for (let count = 0; count <= BOT_CHAT_PENDING_MAX; count += 1) await send('1', `${count}`);
+    const refused = await runInDurableObject(stub, async (object) => {
+      const one = { kind: 'message', jobId: null, key: 'more', chat: chat('1') } as const;
+      return (object as BotCourier).send({ ...one, reply: say('more') }, null).catch(String);
+    });
+    expect(refused).toContain('too many answers wait in one chat');
+    await send('2', 'another');
+    release();
+    await until(stub, () => telegram.chat('2').length === 1);
+    expect(telegram.chat('1').length).toBeLessThan(5);
   });
 });

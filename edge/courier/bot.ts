@@ -17,6 +17,7 @@ import { isTerminal } from '#schema/job.ts';
 import {
   BOT_BUSY_MS,
   BOT_CALLS_MAX,
+  BOT_CHAT_PENDING_MAX,
   BOT_CHECK_MS,
   BOT_PENDING_MAX,
   BOT_PROGRESS_MS,
@@ -37,7 +38,14 @@ import {
 } from '../core/pace.ts';
 import type { Pace } from '../core/pace.ts';
 import { backoffMs } from '../core/retry.ts';
-import { dropTurn, emptyTurns, oldestSince, putTurn, takeTurn } from '../core/turn.ts';
+import {
+  countAnswers,
+  dropTurn,
+  emptyTurns,
+  oldestSince,
+  putTurn,
+  takeTurn,
+} from '../core/turn.ts';
 import type { Rank, Turn } from '../core/turn.ts';
 import { parseEnv } from '../env.ts';
 import type { Bindings } from '../env.ts';
@@ -137,6 +145,9 @@ export class BotCourier extends DurableObject<Bindings> implements BotCourierObj
     this.#checkRoom();
     const slot = this.ctx.storage.transactionSync(() => {
       const taken = takeOutbound(this.#store, outbound, { accountId, now });
+      if (taken && countAnswers(this.#turns, chatOf(taken)) >= BOT_CHAT_PENDING_MAX) {
+        throw new Error(`bot ${bot.id}: too many answers wait in one chat`);
+      }
       if (taken) this.#store.put(taken, now);
       if (accountId !== null) this.#store.meet(accountId, outbound.chat, now);
       return taken;

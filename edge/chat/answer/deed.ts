@@ -14,7 +14,8 @@ import { withdrawJob } from '../../services/withdraw-job.ts';
 import type { Draft, Fields } from '../command/draft.ts';
 import { merge } from '../command/draft.ts';
 import type { JobDeed } from '../message.ts';
-import { excuseFind } from '../refusal.ts';
+import { excuseCopy, excuseFind } from '../refusal.ts';
+import { wordsOf } from '../reply/format.ts';
 import { jobButton } from '../reply/job.ts';
 import { WORDS } from '../reply/words.ts';
 import { sayReply } from '../reply.ts';
@@ -31,14 +32,21 @@ export async function doDeed(
   talk: Talk,
   { deed, jobId, index }: { deed: JobDeed; jobId: string; index: number },
 ): Promise<void> {
-  const { accountId } = talk.credential;
+  const { credential, event } = talk;
+  const { accountId } = credential;
   const found = await findJob(talk.env, { jobId, accountId });
   if (!found.ok) {
-    const isGone = found.error.reason === 'job_not_found';
-    talk.note(isGone ? WORDS.onlyOwner : excuseFind(found.error));
+    // Elsewhere nobody but its owner comes so far: there it was deleted.
+    const isForeign = !event.isPrivate && event.chat.platform === 'telegram';
+    const isUnknown = found.error.reason === 'job_not_found';
+    talk.note(isForeign && isUnknown ? WORDS.onlyOwner : excuseFind(found.error));
     return;
   }
   const { record } = found.value;
+  if (isDeleted(record) && deed !== 'status') {
+    talk.note(WORDS.gone);
+    return;
+  }
   switch (deed) {
     case 'status':
       showJob(talk, found.value);
@@ -71,6 +79,11 @@ export async function doDeed(
       await unpublish(talk, jobId);
       return;
   }
+}
+
+/** What was deleted has no words left; only a transcription never had any. */
+function isDeleted({ spec }: JobRecord): boolean {
+  return spec.type !== 'transcription' && (wordsOf(spec) ?? '') === '';
 }
 
 /** Stops a job; the courier shows what becomes of it. */
@@ -124,7 +137,7 @@ async function rework(
     copyResult(env, { accountId, jobId, index }, now),
   );
   if (!copied.ok) {
-    talk.note(WORDS.gone);
+    talk.note(excuseCopy(copied.error));
     return;
   }
   await submitDraft(talk, toDraft(spec, { ...change, input_image: copied.value.id }));

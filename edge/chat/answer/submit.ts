@@ -5,12 +5,11 @@
 import { JobRequest } from '#schema/job.ts';
 import type { JobRecord } from '#schema/record.ts';
 import { fetchAttachment } from '../../services/fetch-attachment.ts';
-import type { FetchRefusal } from '../../services/fetch-attachment.ts';
 import { submitJob } from '../../services/submit-job.ts';
 import type { Draft } from '../command/draft.ts';
 import { merge } from '../command/draft.ts';
 import type { Attachment } from '../event.ts';
-import { excuseRefusal, toRefusedDraft } from '../refusal.ts';
+import { excuseFile, excuseRefusal, toRefusedDraft } from '../refusal.ts';
 import { progressReply } from '../reply/job.ts';
 import { WORDS } from '../reply/words.ts';
 import { doubtReply, linkButtons, lowReply, sayReply } from '../reply.ts';
@@ -90,11 +89,13 @@ function toRequest({ type, fields }: Draft): object {
 /** Once a day, when this job takes the account below its last fifth. */
 async function hintWhenLow(talk: Talk, { heldMillitokens }: JobRecord): Promise<void> {
   const balance = await talk.balance();
-  if (!balance) return;
-  const low = balance.limitMillitokens * LOW_SHARE;
-  const before = balance.availableMillitokens + heldMillitokens;
-  if (balance.availableMillitokens >= low || before < low) return;
-  talk.say(lowReply(balance, talk.plansUrl));
+  // A hint is worth no excuse.
+  if (!balance.ok) return;
+  const { availableMillitokens, limitMillitokens } = balance.value;
+  const low = limitMillitokens * LOW_SHARE;
+  const before = availableMillitokens + heldMillitokens;
+  if (availableMillitokens >= low || before < low) return;
+  talk.say(lowReply(balance.value, talk.plansUrl));
 }
 
 /** The draft with the file that came with it; null when that did not do, which was said. */
@@ -133,29 +134,11 @@ async function withFile(
     return file;
   });
   if (!stored.ok) {
-    talk.say(`${describeFile(stored.error)} ${WORDS.notCharged}`);
+    talk.say(`${excuseFile(stored.error)} ${WORDS.notCharged}`);
     return null;
   }
   const field = sound ? 'file' : 'input_image';
   return { ...draft, fields: merge(draft.fields, { [field]: stored.value.id }) };
-}
-
-function describeFile(refusal: FetchRefusal): string {
-  switch (refusal.reason) {
-    case 'file_too_large':
-      return WORDS.fileTooLarge;
-    case 'not_fetched':
-    case 'body_cut_short':
-      return WORDS.fileUnread;
-    case 'unsupported_file':
-      return 'I cannot read files of that kind. Try JPEG or PNG for pictures, OGG or MP3 for sound.';
-    case 'file_unreadable':
-      return 'That file is damaged: I cannot read it.';
-    case 'file_out_of_bounds':
-      return 'That picture has too many or too few pixels for me, or the recording is too long.';
-    case 'too_many_files':
-      return 'You have sent as many files as I can keep in a day. Please try again tomorrow.';
-  }
 }
 
 function describeIssue(issues: readonly { path: PropertyKey[]; message: string }[]): string {

@@ -5,8 +5,10 @@
  */
 import type { Bot } from '#schema/chat.ts';
 import type { JobType } from '#schema/model.ts';
+import type { Result } from '../../core/result.ts';
+import { ok } from '../../core/result.ts';
 import type { Env } from '../../env.ts';
-import type { AccountState } from '../../rpc/account.ts';
+import type { AccessRefusal, AccountState } from '../../rpc/account.ts';
 import type { Credential } from '../../services/authenticate.ts';
 import { readBalance } from '../../services/read-balance.ts';
 import type { Draft } from '../command/draft.ts';
@@ -130,10 +132,10 @@ export class Talk {
     return `${bot.slice(0, 8).replaceAll('-', '')}${BigInt(number).toString(36)}`;
   }
 
-  /** The account as it stands; null when it may not even ask. */
-  async balance(): Promise<Balance | null> {
+  /** The account as it stands, or why it may not even ask. */
+  async balance(): Promise<Result<Balance, AccessRefusal>> {
     const state = await readBalance(this.env, this.credential);
-    return state.ok ? toBalance(state.value, this.now) : null;
+    return state.ok ? ok(toBalance(state.value, this.now)) : state;
   }
 
   #note(text: string | null): void {

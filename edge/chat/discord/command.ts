@@ -76,7 +76,7 @@ export function discordCommands(type: JobType): RESTPutAPIApplicationCommandsJSO
     { ...simple('cancel', 'Stop a job'), options: [JOB_ID] },
     simple('my-plan', 'Your plan and the tokens left today'),
     simple('upgrade', 'What the plans offer'),
-    simple('link', 'Join your accounts'),
+    simple('link', 'Which account this is'),
     simple('help', 'What I can do'),
     {
       ...simple('tessera', 'Allow or forbid bots of ours here'),

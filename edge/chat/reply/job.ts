@@ -131,13 +131,16 @@ function resultButtons(record: JobRecord): Button[][] {
   const { id, spec } = record;
   const takes = findModel(spec.model)?.accepts ?? [];
   const make: Button[] = [];
+  const [vary, upscale]: [Button[], Button[]] = [[], []];
   if (spec.type !== 'transcription') make.push(jobButton(WORDS.again, 'again', id));
   if (spec.type === 'image' && takes.includes('input_image')) {
-    make.push(jobButton(WORDS.vary, 'vary', id));
+    vary.push(...eachButton(WORDS.vary, 'vary', record));
     if (takes.includes('upscale') && spec.upscale === 1) {
-      make.push(jobButton(WORDS.upscale, 'upscale', id));
+      upscale.push(...eachButton(WORDS.upscale, 'upscale', record));
     }
   }
+  const single = record.artifacts.length < 2;
+  const rows = single ? [[...make, ...vary, ...upscale]] : [make, vary, upscale];
   const keep: Button[] = [];
   if (spec.type === 'image' || spec.type === 'video' || spec.type === 'music') {
     keep.push(jobButton(WORDS.edit, 'edit', id));
@@ -146,7 +149,13 @@ function resultButtons(record: JobRecord): Button[][] {
     keep.push(jobButton(WORDS.publish, 'publish', id));
   }
   keep.push({ ...jobButton(WORDS.remove, 'delete', id), look: 'danger' });
-  return [make, keep].filter((row) => row.length > 0);
+  return [...rows, keep].filter((row) => row.length > 0);
+}
+
+/** The same for each picture, numbered where there are several. */
+function eachButton(label: string, deed: JobDeed, { id, artifacts }: JobRecord): Button[] {
+  if (artifacts.length < 2) return [jobButton(label, deed, id)];
+  return artifacts.map(({ index }) => jobButton(`${label} ${index + 1}`, deed, id, index));
 }
 
 function failureReply(record: JobRecord): Reply {
@@ -188,8 +197,8 @@ function quoteWords(spec: JobSpec): Span[] {
 }
 
 /** A button that does something with a job. */
-export function jobButton(label: string, deed: JobDeed, jobId: string) {
-  return { label, action: { kind: 'job', deed, jobId, index: 0 } as const };
+export function jobButton(label: string, deed: JobDeed, ...[jobId, index = 0]: [string, number?]) {
+  return { label, action: { kind: 'job', deed, jobId, index } as const };
 }
 
 /** The user in whose chat the job was asked for. */

@@ -26,6 +26,16 @@ export const BEGIN: Readonly<Record<JobType, string>> = {
   transcription: 'Send me a voice note or an audio file.',
 };
 
+/** The same on Discord, where a bot hears nothing but commands. */
+export const BEGIN_DISCORD: Readonly<Record<JobType, string>> = {
+  image: 'Say with /generate what you would like to see, or try this:',
+  video: 'Say with /generate what should happen, or try this:',
+  text: 'Ask with /generate, or try this:',
+  speech: 'Give me the words with /generate, or try this:',
+  music: 'Say with /generate what it should sound like, or try this:',
+  transcription: 'Give me a recording with /generate.',
+};
+
 /** What an example button stands for. */
 export const EXAMPLES: Readonly<Record<JobType, readonly string[]>> = {
   image: [
@@ -58,7 +68,7 @@ export const COMMANDS: readonly (readonly [string, string])[] = [
   ['cancel', 'stop your last job'],
   ['plan', 'your plan and the tokens left today'],
   ['upgrade', 'what the plans offer'],
-  ['link', 'join your accounts'],
+  ['link', 'which account this is'],
   ['help', 'what I can do'],
 ];
 
@@ -84,9 +94,9 @@ export const WORDS = {
   onlyOwner: 'Only the one who asked for it can use these buttons.',
   gone: 'That job is not there any more, or it is not yours.',
   staleButton: 'This question is too old, or was answered already. Please write it again.',
-  deleted: 'Deleted: the result and your words are gone. The cost stays on your account.',
+  deleted: 'Deleted: I keep neither the result nor your words. The cost stays on your account.',
   sureToDelete: 'Delete this result for good?',
-  published: 'It is in the public gallery now.',
+  published: 'It is in the public gallery now, with your words beside it.',
   unpublished: 'It is out of the gallery.',
   thanks: 'You are welcome!',
   noJob: 'You have no job yet. Tell me what to make!',
@@ -94,6 +104,7 @@ export const WORDS = {
   notEnded: 'That job has not ended yet. Cancel it first.',
   historyAway:
     'I cannot look up older jobs just now; new ones work as always. Please try again in a minute.',
+  blocked: 'Your account is blocked. If that is a mistake, write to the operator.',
   broken: 'Something went wrong on our side. It cost nothing; please try again.',
   busyChat: 'Too much is going on in this chat just now. Please try again in a minute.',
   editPrompt: 'Send me the new words as a reply to this message. Everything else stays the same.',
@@ -102,11 +113,10 @@ export const WORDS = {
   adminsOnly: 'Only those who run this chat can change that.',
   groupsOnly: 'That is for groups: in a private chat you are on your own.',
   privateOnly: 'That is for your eyes only: write to me in a private chat.',
-  ruleHelp:
-    'Those who run this chat can say: /tessera off, /tessera on, or of one kind: ' +
-    '/tessera off video, /tessera on image.',
+  ruleHelp: (command: string) =>
+    `Those who run this chat can say: ${command} off, ${command} on, or of one kind: ` +
+    `${command} off video, ${command} on image.`,
   notAllowedHere: 'Those who run this chat have switched this off here.',
-  fileTooLarge: 'That file is too large for me: 20 MB is the most.',
   fileUnread: 'I could not fetch that file. Please send it again.',
   notMine: (type: JobType) =>
     type === 'transcription'

@@ -1,8 +1,8 @@
 /** What a slot's message is to say now: the reply as it was given, or the job's news in words. */
-import type { Bot } from '#schema/chat.ts';
+import type { Bot, Platform } from '#schema/chat.ts';
 import { poolOfJob } from '#schema/id.ts';
 import { isTerminal } from '#schema/job.ts';
-import { BOT_TEXT_BYTES_MAX } from '#schema/limits.ts';
+import { BOT_TEXT_BYTES_MAX, DISCORD_TEXT_CHARS_MAX } from '#schema/limits.ts';
 import type { JobRecord } from '#schema/record.ts';
 import type { Reply } from '../../chat/message.ts';
 import { endReply, progressReply } from '../../chat/reply/job.ts';
@@ -34,7 +34,9 @@ export async function contentOf(
     case 'job': {
       const { record } = wanted;
       if (isTerminal(record.status)) {
-        return { reply: endReply({ record, text: await readText(env, record) }), view };
+        const text = await readText(env, record);
+        const fits = text !== null && fitsMessage(text, slot.chat.platform);
+        return { reply: endReply({ record, text: fits ? text : null }), view };
       }
       const known = await withPlace(env, record, view);
       const { waiting, progress } = known;
@@ -65,6 +67,13 @@ async function readText(env: Env, { artifacts }: JobRecord): Promise<string | nu
   if (first.bytes > BOT_TEXT_BYTES_MAX) return null;
   const found = await getObject(env.artifacts, first.key, { range: null, ifNoneMatch: null });
   return found.kind === 'body' ? found.object.text() : null;
+}
+
+/** Discord's messages are half as long, and marks in them are written with two characters. */
+function fitsMessage(text: string, platform: Platform): boolean {
+  if (platform === 'telegram') return true;
+  const marks = text.match(/[\\*_~`|<>[\]#-]/g)?.length ?? 0;
+  return text.length + marks <= DISCORD_TEXT_CHARS_MAX;
 }
 
 function nameOf(bot: Bot): { name: string; url: string | null } {

@@ -25,7 +25,7 @@ beforeEach(() => {
   vi.stubGlobal('fetch', async (input: RequestInfo, init?: RequestInit) => {
     const request = new Request(input, init);
     const path = new URL(request.url).pathname.replace(/^\/api\/v10/, '');
-    const body = await request.json<Record<string, unknown>>();
+    const body = await readBody(request);
     const byBot = request.headers.get('authorization')?.startsWith('Bot ') === true;
     const call = { method: request.method, path, body, byBot };
     calls.push(call);
@@ -37,6 +37,13 @@ afterEach(() => {
   vi.useRealTimers();
   vi.unstubAllGlobals();
 });
+
+/** The JSON of a call, with files or without. */
+async function readBody(request: Request): Promise<Record<string, unknown>> {
+  const isForm = request.headers.get('content-type')?.startsWith('multipart/form-data') === true;
+  const field = isForm ? (await request.formData()).get('payload_json') : await request.text();
+  return typeof field === 'string' && field !== '' ? JSON.parse(field) : {};
+}
 
 function newBot() {
   const number = (bots += 1);
@@ -100,6 +107,41 @@ describe('while the interaction lives', () => {
   });
 });
 
+describe('a text', () => {
+  async function completed(record: JobRecord, text: string): Promise<JobRecord> {
+    const key = `result/test/${crypto.randomUUID()}`;
+    await bindings.ARTIFACTS.put(key, text);
+    const artifact = {
+      index: 0,
+      key,
+      contentType: 'text/plain',
+      bytes: text.length,
+      sha256: '0'.repeat(64),
+      width: null,
+      height: null,
+      durationS: null,
+      thumbnailKey: null,
+    } as const;
+    const finishedAt = Date.now();
+    const end = { status: 'completed', finishedAt, settledMillitokens: 10 } as const;
+    return { ...record, ...end, sequence: record.sequence + 1, artifacts: [artifact] };
+  }
+
+  it.each([
+    ['stands there itself', 'A lighthouse shines.', 0],
+    ['comes as a file where a message of Discord would cut it', 'word '.repeat(390), 1],
+    ['comes as a file where its marks would cut it', '*'.repeat(900), 1],
+  ])('%s', async (_, text, files) => {
+    const { id, courier } = newBot();
+    await courier.publish([await completed(newRecord(id), text)]);
+    await until(courier, () => calls.length === 1);
+    const [{ body }] = calls as [Call];
+    expect(body['attachments']).toHaveLength(files);
+    expect(String(body['content']).includes(text.trim())).toBe(files === 0);
+    expect(body['content']).not.toContain('…');
+  });
+});
+
 describe('after 14 minutes', () => {
   it('the end comes as a message of the bot, the same however often it is sent', async () => {
     const { id, courier } = newBot();
@@ -137,6 +179,21 @@ describe('after 14 minutes', () => {
       'POST /channels/31/messages true',
     ]);
     await eventually(async () => (await courier.health()).waiting === 0);
+    expect((await courier.health()).given_up).toBe(0);
+  });
+});
+
+describe('a message that is to go', () => {
+  it('stays without a fault where the bot may take nothing away', async () => {
+    const { id, courier } = newBot();
+    answers = () => ({ status: 403, body: { code: 50_001, message: 'Missing Access' } });
+    const [notice] = newRecord(id).notices;
+    if (notice?.kind !== 'chat') throw new Error('no chat');
+    const chat = { ...notice.chat, interactionToken: null, interactionExpiresAt: null };
+    await courier.send({ kind: 'delete', key: 'd', chat, messageId: '9' }, null);
+    await until(courier, () => calls.length > 0);
+    await eventually(async () => (await courier.health()).waiting === 0);
+    expect(waysOf()).toEqual(['DELETE /channels/555/messages/9 true']);
     expect((await courier.health()).given_up).toBe(0);
   });
 });

@@ -45,7 +45,11 @@ export async function stepDiscord(call: Call, reply: Reply | null): Promise<Disc
   const { place } = slot.stage;
   const byToken = place === 'interaction' || place === 'followup';
   if (byToken && !tokenLives(slot, now)) return leaveInteraction(call);
-  if (reply === null) return finish(await remove(call, byToken), true);
+  if (reply === null) {
+    // Where the bot may not take it away, nobody else can.
+    if (slot.messageId === null) return { shows: true, fault: null, emptyForMs: 0 };
+    return finish(await remove(call, byToken), true);
+  }
   if (place === 'direct' && slot.stage.directChannelId === null) return openDirect(call);
   if (!byToken && slot.messageId === null && reply.isPrivate && place === 'channel') {
     return { shows: false, fault: { reason: 'chat_missing' }, emptyForMs: 0 };
