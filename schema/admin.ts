@@ -11,6 +11,8 @@ import {
   REASON_CHARS_MAX,
 } from './limits.ts';
 import { PlanId } from './plan.ts';
+import { text } from './text.ts';
+import { PastTime } from './time.ts';
 
 const Time = z.iso.datetime();
 const Amount = z.number().nonnegative();
@@ -54,11 +56,7 @@ export type GrantTokens = z.infer<typeof GrantTokens>;
 
 export const AccountQuery = z.strictObject({
   ...Page,
-  q: z
-    .string()
-    .trim()
-    .min(1)
-    .max(NAME_CHARS_MAX * 2)
+  q: text(NAME_CHARS_MAX * 2)
     .optional()
     .meta({
       description: "An account's id, an identity (`telegram:123`), a key's id, or part of a name.",
@@ -120,11 +118,11 @@ export type AdminJobView = z.infer<typeof AdminJobView>;
 
 export const AuditQuery = z.strictObject({
   ...Page,
-  actor: z.string().min(1).max(100).optional(),
-  action: z.string().min(1).max(100).optional().meta({ example: 'plan.set' }),
-  target: z.string().min(1).max(100).optional(),
-  after: Time.optional(),
-  before: Time.optional(),
+  actor: text(100).optional(),
+  action: text(100).optional().meta({ example: 'plan.set' }),
+  target: text(100).optional(),
+  after: PastTime.optional(),
+  before: PastTime.optional(),
 });
 export type AuditQuery = z.infer<typeof AuditQuery>;
 

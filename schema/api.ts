@@ -18,6 +18,7 @@ import { JobStatus } from './job.ts';
 import { KeyView } from './key.ts';
 import { JobType, ModelId } from './model.ts';
 import { PlanId, Tier } from './plan.ts';
+import { PastTime } from './time.ts';
 
 const Time = z.iso.datetime().meta({ example: '2026-11-22T16:00:00.000Z' });
 const Tokens = z.number().nonnegative().meta({ description: 'Tokens; 1 = one 1024x1024 image.' });
@@ -158,8 +159,8 @@ export const JobQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_DEFAULT),
   type: JobType.optional(),
   status: JobStatus.optional(),
-  created_after: Time.optional(),
-  created_before: Time.optional(),
+  created_after: PastTime.optional(),
+  created_before: PastTime.optional(),
 });
 export type JobQuery = z.infer<typeof JobQuery>;
 

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { ApiKeyId } from './id.ts';
 import { USAGE_ROWS_MAX } from './limits.ts';
 import { JobType, ModelId } from './model.ts';
+import { PastDay } from './time.ts';
 
 /** What the usage may be told apart by. */
 export const USAGE_GROUPS = ['day', 'type', 'model', 'key'] as const;
@@ -22,8 +23,10 @@ const Groups = z
   .meta({ description: 'What the rows are told apart by, with commas.', example: 'day,type' });
 
 export const UsageQuery = z.strictObject({
-  from: Day.optional().meta({ description: 'First UTC day; 29 days before the last by default.' }),
-  to: Day.optional().meta({ description: 'Last UTC day; today by default.' }),
+  from: PastDay.optional().meta({
+    description: 'First UTC day; 29 days before the last by default.',
+  }),
+  to: PastDay.optional().meta({ description: 'Last UTC day; today by default.' }),
   by: Groups,
   cursor: z.string().max(20).optional(),
   limit: z.coerce.number().int().min(1).max(USAGE_ROWS_MAX).default(100),

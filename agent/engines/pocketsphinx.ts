@@ -62,7 +62,9 @@ class Pocketsphinx implements Engine {
     const { directory } = context;
     const signal = AbortSignal.any([context.signal, this.#closing.signal]);
     const source = await context.openInput(job.file);
-    const recording = await prepare(source, { ffmpeg: this.#ffmpeg, directory, signal });
+    const toldS = job.duration_s;
+    const fitting = { ffmpeg: this.#ffmpeg, directory, signal, toldS };
+    const recording = await prepare(source, fitting);
     if (!(await isPlain(recording.path))) {
       throw unreadable('without ffmpeg only WAV of 16 kHz, mono, 16 bits can be read');
     }

@@ -290,6 +290,20 @@ describe('a recording of any format', () => {
     expect(bench.said).toEqual([expect.stringMatching(/only WAV/)]);
   });
 
+  it('that plays much longer than it was priced by is refused, and converted no further', async () => {
+    await writeFile(bench.source, wavOf(20));
+    await open();
+    const failure = await bench.failure(run({ duration_s: 1 }));
+    expect(failure).toMatchObject({ code: 'input_unreadable', retryable: false });
+    expect(double.forms).toEqual([]);
+    await run({ duration_s: 18 });
+    expect(double.forms).toHaveLength(1);
+    const ffmpeg = await fakeFfmpeg();
+    await open({ ffmpeg });
+    await run({ duration_s: 2 });
+    expect(await readFile(`${ffmpeg}.args`, 'utf8')).toContain(' -t 14 ');
+  });
+
   it('that is too long is refused by its header, unread', async () => {
     const head = wavOf(0);
     // A byte rate of 1: its few samples play for hours.

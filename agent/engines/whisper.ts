@@ -100,7 +100,9 @@ class Whisper implements Engine {
       context.onProgress({ fraction, stage: 'running', step: null, steps: null });
     report(0);
     const source = await context.openInput(spec.file);
-    const recording = await prepare(source, { ffmpeg: this.#ffmpeg, directory, signal });
+    const toldS = spec.duration_s;
+    const fitting = { ffmpeg: this.#ffmpeg, directory, signal, toldS };
+    const recording = await prepare(source, fitting);
     const { durationS } = recording;
     const told = await this.#pace.measure(durationS, report, () =>
       this.#transcribe({ spec, model, recording, signal }),

@@ -9,7 +9,7 @@ import { DurableObject } from 'cloudflare:workers';
 import type { JobRecord } from '#schema/record.ts';
 import type { Scope } from '#schema/scope.ts';
 import type { WebhookEndpointRow } from '#schema/webhook.ts';
-import { RECONCILE_MS } from '#schema/limits.ts';
+import { DAY_MS, RECONCILE_MS } from '#schema/limits.ts';
 import { newDay, utcDay } from '../core/credit.ts';
 import { fail, ok } from '../core/result.ts';
 import type { Result } from '../core/result.ts';
@@ -47,6 +47,9 @@ import { administer, endPlan, showProfile, showState } from './office.ts';
 import { NO_LIMITS } from './row.ts';
 import type { AccountRow } from './row.ts';
 import { AccountStore } from './store.ts';
+
+/** The end of a plan that lasts longer is looked for again after this. */
+const PLAN_LOOK_MS = 366 * DAY_MS;
 
 const NOBODY = { reason: 'unauthorized' } as const;
 
@@ -224,7 +227,8 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
 
   #wakeAtPlanEnd(): void {
     const planUntil = this.#open?.books.account.planUntil ?? null;
-    if (planUntil !== null) this.#wakeBy(planUntil);
+    // The platform takes no alarm of the far future.
+    if (planUntil !== null) this.#wakeBy(Math.min(planUntil, Date.now() + PLAN_LOOK_MS));
   }
 
   /** One alarm wakes the object by this time at the latest; moving it costs a row. */

@@ -103,6 +103,17 @@ describe('a plan', () => {
     });
   });
 
+  it('may end later than the platform has alarms for', async () => {
+    const { object } = await makeAccount('starter');
+    const until = Date.parse('9999-12-31T00:00:00Z');
+    await administer(object, { kind: 'set_plan', plan: 'pro', until });
+    await eventually(async () => {
+      await runDurableObjectAlarm(stubOf(object));
+      const at = await runInDurableObject(stubOf(object), (_, { storage }) => storage.getAlarm());
+      return at !== null && at > Date.now() + 300 * DAY_MS && at < until;
+    });
+  });
+
   it('that is less than what was used refuses further jobs, and settles the open ones', async () => {
     const { object, caller } = await makeAccount('pro');
     const pool = newPool();

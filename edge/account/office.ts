@@ -83,8 +83,8 @@ function grantTokens(
 ): void {
   const { store, account } = books;
   const { now } = deed;
-  // No idempotency key of a user has a space.
-  const key = `grant ${grantId}`;
+  // No idempotency key of a user, nor what is made of one for the jobs of a batch, begins so.
+  const key = ` grant ${grantId}`;
   if (store.findIdempotent(key, now)) return;
   const credit = grant(rollTo(account.credit, utcDay(now)), millitokens);
   const granted = { ...account, credit };

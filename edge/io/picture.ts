@@ -4,24 +4,20 @@
  */
 import { imageSize } from 'image-size';
 import type { FileType } from '#schema/file.ts';
+import { jpegSize } from '../core/file/jpeg.ts';
+import type { Size } from '../core/file/jpeg.ts';
 
 const KINDS: Readonly<Partial<Record<FileType, string>>> = {
   'image/png': 'png',
-  'image/jpeg': 'jpg',
   'image/webp': 'webp',
 };
-/** EXIF orientations that turn a picture by a quarter. */
-const TURNED_MIN = 5;
 
 /** Width and height as it is meant to be seen, or null when its headers are broken. */
-export function pictureSize(
-  type: FileType,
-  bytes: Uint8Array,
-): { width: number; height: number } | null {
+export function pictureSize(type: FileType, bytes: Uint8Array): Size | null {
+  if (type === 'image/jpeg') return jpegSize(bytes);
   try {
-    const { width, height, type: kind, orientation = 1 } = imageSize(bytes);
-    if (kind !== KINDS[type] || !isCount(width) || !isCount(height)) return null;
-    return orientation >= TURNED_MIN ? { width: height, height: width } : { width, height };
+    const { width, height, type: kind } = imageSize(bytes);
+    return kind === KINDS[type] && isCount(width) && isCount(height) ? { width, height } : null;
   } catch {
     // It throws for whatever it cannot read; the bytes are a user's.
     return null;

@@ -109,6 +109,21 @@ describe('a grant', () => {
     expect(grants[0]).toMatchObject({ reason: 'a bad day', detail: { millitokens: 7500 } });
   });
 
+  it('is not taken for a job of a batch, whatever the keys of both', async () => {
+    const world = new HttpWorld();
+    const { id, api_key } = await world.newAccount('starter');
+    const jobs = [{ type: 'image', prompt: 'a lake', model: 'painter' }];
+    await world.post('/v1/jobs/batch', api_key, { jobs }, { 'idempotency-key': 'grant' });
+    const shown = await profile(
+      world.call('POST', `/admin/v1/accounts/${id}/grants`, {
+        bearer: world.env.adminKey,
+        json: { tokens: 5, reason: 'a bad day' },
+        headers: { 'idempotency-key': '0' },
+      }),
+    );
+    expect(shown.balance).toMatchObject({ granted: 5 });
+  });
+
   it.each([
     { tokens: 0, reason: 'x' },
     { tokens: 1e9, reason: 'x' },

@@ -106,6 +106,18 @@ describe('the audit', () => {
     expect(reasons).toEqual(made);
   });
 
+  it.each([
+    ['audit?actor=%00', 'actor'],
+    ['audit?after=0000-01-01T00:00:00Z', 'after'],
+    ['audit?cursor=999999999999999.x', 'cursor'],
+    ['audit?cursor=1.%00', 'cursor'],
+    ['accounts?q=telegram:%00', 'q'],
+  ])('refuses what Postgres cannot be asked: %s', async (path, field) => {
+    const response = await new HttpWorld().admin('GET', `/admin/v1/${path}`);
+    const error = await expectError(response, 'invalid_request');
+    expect(firstField(error)).toMatchObject({ field });
+  });
+
   it('is filtered by time, and refuses what is no cursor', async () => {
     const world = new HttpWorld();
     const { id } = await world.newAccount('free');

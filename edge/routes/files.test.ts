@@ -197,6 +197,53 @@ describe('a file that is refused', () => {
     }
   });
 
+  it('because the account keeps too many files, however many marks of old ones are left', async () => {
+    const { api_key, id } = await world.newAccount();
+    const put = async (at: number, count: number) => {
+      const ids = Array.from({ length: count }, () => makeFileId(at));
+      await Promise.all(
+        ids.map((one) => world.env.artifacts.put(shelfKey({ id: one, bytes: 1 }, id), '')),
+      );
+    };
+    await put(Date.now() - 2 * FILE_KEEP_MS, FILES_KEPT_MAX * 2);
+    await put(Date.now(), FILES_KEPT_MAX);
+    await expectError(await send(api_key, makePng(64, 64)), 'too_many_files');
+  });
+
+  it('beyond what the account may keep, also when they come at once', async () => {
+    const { api_key, id } = await world.newAccount();
+    const put = async (_: unknown, index: number) => {
+      const file = { id: makeFileId(Date.now() - index), bytes: 1 };
+      await world.env.artifacts.put(shelfKey(file, id), '');
+    };
+    await Promise.all(Array.from({ length: FILES_KEPT_MAX - 3 }, put));
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, () => send(api_key, makePng(64, 64))),
+    );
+    const taken = answers.filter(({ status }) => status === 201).length;
+    expect(taken).toBeLessThanOrEqual(3);
+    const { objects } = await world.env.artifacts.list({ prefix: `shelf/${id}/` });
+    expect(objects).toHaveLength(FILES_KEPT_MAX - 3 + taken);
+  });
+
+  it('because it cannot be kept, and is not counted then', async () => {
+    const { id: accountId } = await world.newAccount();
+    const bucket = world.env.artifacts;
+    const artifacts = {
+      list: bucket.list.bind(bucket),
+      delete: bucket.delete.bind(bucket),
+      put: async (key: string, value: string) => {
+        if (key.startsWith('input/')) throw new Error('R2 is away');
+        return bucket.put(key, value);
+      },
+    };
+    const env = { ...world.env, artifacts: artifacts as unknown as R2Bucket };
+    const offer = { accountId, body: makePng(64, 64), purpose: null, name: null };
+    await expect(storeFile(env, offer, Date.now())).rejects.toThrow('R2 is away');
+    const { objects } = await bucket.list({ prefix: `shelf/${accountId}/` });
+    expect(objects).toEqual([]);
+  });
+
   it('because the form has no file', async () => {
     const { api_key } = await world.newAccount();
     const form = new FormData();

@@ -162,6 +162,22 @@ describe('POST /v1/jobs', () => {
     expect(parameter.message).toContain('negative_prompt');
   });
 
+  it('tells why a request cannot be a job to callers alone, and counts it', async () => {
+    const { world, key } = await open();
+    const body = { ...PAINTING, model: 'chat' };
+    const stranger = `${key.slice(0, -6)}abcdef`;
+    for (const query of ['', '?dry_run=1']) {
+      const path = `/v1/jobs${query}`;
+      await expectError(await world.post(path, stranger, body), 'unauthorized');
+      const first = await world.post(path, key, body);
+      const second = await world.post(path, key, body);
+      const [left, then] = [first, second].map(({ headers }) =>
+        Number(headers.get('ratelimit-remaining') ?? NaN),
+      );
+      expect(then).toBe(left! - 1);
+    }
+  });
+
   it('refuses what is not a JSON body, and one that is too large, also without a length', async () => {
     const { world, key } = await open();
     const call = (body: BodyInit, headers: Record<string, string>) =>

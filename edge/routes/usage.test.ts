@@ -109,6 +109,7 @@ describe('GET /v1/usage', () => {
     ['?by=color', 'by'],
     ['?by=day,day', 'by'],
     ['?from=yesterday', 'from'],
+    ['?from=0000-01-01&to=0000-01-02', 'from'],
     ['?from=2026-01-01&to=2026-12-31', 'from'],
     ['?from=2026-02-02&to=2026-02-01', 'from'],
     ['?cursor=nonsense', 'cursor'],

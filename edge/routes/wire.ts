@@ -70,6 +70,7 @@ const FINAL: readonly ErrorCode[] = [
   'tokens_exhausted',
   'key_budget_exhausted',
   'too_many_keys',
+  'too_many_files',
   'too_many_agents',
   'job_active',
   'job_unfinished',

@@ -61,6 +61,6 @@ function toPage(rows: readonly (typeof audit.$inferSelect)[], limit: number): Au
 }
 
 function readCursor(cursor: string): { at: Date; id: string } | null {
-  const match = /^(\d{1,15})\.(.{1,150})$/.exec(cursor);
+  const match = /^(\d{1,13})\.([\x20-\x7e]{1,150})$/.exec(cursor);
   return match ? { at: new Date(Number(match[1])), id: match[2]! } : null;
 }

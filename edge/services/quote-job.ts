@@ -3,6 +3,7 @@ import type { Result } from '../core/result.ts';
 import { ok } from '../core/result.ts';
 import type { Env } from '../env.ts';
 import type { Quote, SubmitInput } from '../rpc/account.ts';
+import { countRefusal } from './count-refusal.ts';
 import { prepareJob } from './prepare-job.ts';
 import type { PrepareRefusal, SubmitRequest } from './prepare-job.ts';
 
@@ -12,7 +13,7 @@ export async function quoteJob(
   submission: SubmitRequest,
 ): Promise<Result<{ quote: Quote; input: SubmitInput }, PrepareRefusal>> {
   const input = await prepareJob(env, submission);
-  if (!input.ok) return input;
+  if (!input.ok) return countRefusal(env, submission.credential, input.error);
   const { accountId, caller } = submission.credential;
   const quote = await env.accounts.getByName(accountId).quote(caller, input.value);
   return quote.ok ? ok({ quote: quote.value, input: input.value }) : quote;

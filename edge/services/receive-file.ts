@@ -13,7 +13,7 @@ import { makeFileId } from '../io/id.ts';
 import { openSource, putHashed } from '../io/r2.ts';
 import { bytesMaxOf, checkType, inspectFile } from './inspect-file.ts';
 import type { FileRefusal } from './inspect-file.ts';
-import { checkRoom, describeFile, keepFile, storeFile } from './store-file.ts';
+import { describeFile, inPlace, keepFile, storeFile } from './store-file.ts';
 import type { FileOffer, StoredFile } from './store-file.ts';
 
 /** Where a stream is kept until it is inspected; the sweep deletes what was left. */
@@ -47,21 +47,28 @@ export async function receiveFile(
 
 async function storeStream(
   env: Env,
-  { accountId, purpose, name, body, bytes }: Parameters<typeof receiveFile>[1],
+  offer: Parameters<typeof receiveFile>[1],
   now: number,
 ): Promise<Result<StoredFile, ReceiveRefusal>> {
-  const room = await checkRoom(env, { accountId, bytes }, now);
-  if (!room.ok) {
-    await body.cancel();
-    return room;
-  }
-  const key = `${ARRIVAL_PREFIX}${makeFileId(now)}`;
+  const { accountId, body, bytes } = offer;
+  const id = makeFileId(now);
+  const kept = await inPlace(env, { accountId, id, bytes, now }, () => keepStream(env, offer, id));
+  if (!kept.ok && kept.error.reason === 'too_many_files') await body.cancel();
+  return kept;
+}
+
+async function keepStream(
+  env: Env,
+  { accountId, purpose, name, body, bytes }: Parameters<typeof receiveFile>[1],
+  id: string,
+): Promise<Result<StoredFile, ReceiveRefusal>> {
+  const key = `${ARRIVAL_PREFIX}${id}`;
   const put = await putHashed(env.artifacts, { key, body, bytes });
   if (!put.ok) return fail({ reason: 'body_cut_short' });
   try {
     const facts = await inspectFile(openSource(env.artifacts, { key, bytes }), purpose);
     if (!facts.ok) return facts;
-    const file = describeFile({ ...facts.value, name, bytes, sha256: put.value }, now);
+    const file = describeFile({ ...facts.value, id, name, bytes, sha256: put.value });
     const arrived = await env.artifacts.get(key);
     if (!arrived) return fail({ reason: 'body_cut_short' });
     await keepFile(env, { accountId, file, body: arrived.body });

@@ -42,7 +42,8 @@ export async function serveMedia(
   if (!(await verifyMedia(env.signingKey, request))) return fail({ reason: 'media_forbidden' });
   const expiresAt = Number(request.expires);
   if (request.now >= expiresAt) return fail({ reason: 'media_expired' });
-  const { key, ifNoneMatch, ifRange } = request;
+  const { key, ifRange } = request;
+  const ifNoneMatch = parseTags(request.ifNoneMatch);
   let range = parseRange(request.range);
   let found = await getObject(env.artifacts, key, { range, ifNoneMatch });
   if (range && ifRange !== null && 'object' in found && found.object.httpEtag !== ifRange) {
@@ -109,6 +110,12 @@ function contentType(object: R2Object): string {
   const known = z.union([ContentType, FileType]).safeParse(object.httpMetadata?.contentType);
   if (!known.success) return 'application/octet-stream';
   return known.data.startsWith('text/') ? `${known.data}; charset=utf-8` : known.data;
+}
+
+/** Entity tags as RFC 9110 writes them; R2 throws at anything else, which is ignored here. */
+function parseTags(header: string | null): string | null {
+  const isWell = /^(?:\*|(?:W\/)?"[^"]*"(?: *, *(?:W\/)?"[^"]*")*)$/.test(header ?? '');
+  return isWell ? header : null;
 }
 
 /** One byte range; anything else is ignored, as RFC 9110 allows, and the whole is served. */

@@ -3,7 +3,7 @@
  * names the file and its owner. What is known of it travels with the object, so that no database
  * is asked. Deleted by the sweep after FILE_KEEP_MS.
  */
-import { decodeTime } from 'ulid';
+import { decodeTime, encodeTime } from 'ulid';
 import type { FilePurpose, FileType } from '#schema/file.ts';
 import { FILE_KEEP_MS, FILES_KEPT_BYTES_MAX, FILES_KEPT_MAX } from '#schema/limits.ts';
 import type { Result } from '../core/result.ts';
@@ -14,6 +14,9 @@ import { makeFileId } from '../io/id.ts';
 import { hashBytes } from '../io/token.ts';
 import { inspectFile } from './inspect-file.ts';
 import type { FileFacts, FileRefusal } from './inspect-file.ts';
+
+/** Length of a ULID's time. */
+const TIME_CHARS = 10;
 
 /** An input file that is kept. Times are epoch milliseconds. */
 export interface StoredFile {
@@ -48,23 +51,54 @@ export async function storeFile(
 ): Promise<Result<StoredFile, FileRefusal>> {
   const facts = await inspectFile(inMemory(body), purpose);
   if (!facts.ok) return facts;
-  const bytes = body.length;
-  const room = await checkRoom(env, { accountId, bytes }, now);
-  if (!room.ok) return room;
-  const file = describeFile({ ...facts.value, name, bytes, sha256: await hashBytes(body) }, now);
-  await keepFile(env, { accountId, file, body });
-  return ok(file);
+  const place = { accountId, id: makeFileId(now), bytes: body.length, now };
+  return inPlace(env, place, async () => {
+    const { id, bytes } = place;
+    const file = describeFile({ ...facts.value, id, name, bytes, sha256: await hashBytes(body) });
+    await keepFile(env, { accountId, file, body });
+    return ok(file);
+  });
 }
 
-/** Whether the account may keep so much more. Files that come at once may go a little beyond. */
-export async function checkRoom(
+/** What a file takes of what its account may keep. */
+interface Place {
+  readonly accountId: string;
+  /** Of the file. */
+  readonly id: string;
+  readonly bytes: number;
+  readonly now: number;
+}
+
+/**
+ * Does `work`, which keeps a file, if the account may keep so much more. The mark by which a file
+ * is counted comes first, so that files that come at once count one another; it goes again when
+ * the file does not come.
+ */
+export async function inPlace<Refusal>(
   env: Env,
-  { accountId, bytes }: { accountId: string; bytes: number },
-  now: number,
-): Promise<Result<null, FileRefusal>> {
+  place: Place,
+  work: () => Promise<Result<StoredFile, Refusal>>,
+): Promise<Result<StoredFile, Refusal | FileRefusal>> {
+  const mark = shelfKey(place, place.accountId);
+  await env.artifacts.put(mark, '');
+  let isKept = false;
+  try {
+    const room = await checkRoom(env, place);
+    if (!room.ok) return room;
+    const kept = await work();
+    isKept = kept.ok;
+    return kept;
+  } finally {
+    if (!isKept) await env.artifacts.delete(mark);
+  }
+}
+
+/** Whether the account keeps no more than it may. */
+async function checkRoom(env: Env, { accountId, now }: Place): Promise<Result<null, FileRefusal>> {
   const prefix = `shelf/${accountId}/`;
-  const { objects } = await env.artifacts.list({ prefix, limit: FILES_KEPT_MAX * 2 });
-  // A mark whose file was swept, or never came, is of nothing.
+  // A mark whose file was swept is of nothing, however many there are.
+  const startAfter = `${prefix}file_${timeKey(now - FILE_KEEP_MS)}`;
+  const { objects } = await env.artifacts.list({ prefix, startAfter, limit: FILES_KEPT_MAX * 2 });
   const marks = objects.map(({ key }) => {
     const [fileId = '', size] = key.slice(prefix.length).split('/');
     return { expiresAt: timeOf(fileId) + FILE_KEEP_MS, bytes: Number(size) };
@@ -73,18 +107,17 @@ export async function checkRoom(
   const retryAfterMs = (live[0]?.expiresAt ?? now) - now;
   const refusal = (unit: 'files' | 'bytes', limit: number) =>
     fail({ reason: 'too_many_files' as const, unit, limit, retryAfterMs });
-  if (live.length >= FILES_KEPT_MAX) return refusal('files', FILES_KEPT_MAX);
-  const sum = live.reduce((total, mark) => total + mark.bytes, bytes);
+  if (live.length > FILES_KEPT_MAX) return refusal('files', FILES_KEPT_MAX);
+  const sum = live.reduce((total, mark) => total + mark.bytes, 0);
   return sum > FILES_KEPT_BYTES_MAX ? refusal('bytes', FILES_KEPT_BYTES_MAX) : ok(null);
 }
 
-/** Puts a file and, before it, the mark by which its account's files are counted. */
+/** Puts a file where its place is counted already. */
 export async function keepFile(
   env: Env,
   kept: { accountId: string; file: StoredFile; body: Uint8Array | ReadableStream },
 ): Promise<void> {
   const { accountId, file, body } = kept;
-  await env.artifacts.put(shelfKey(file, accountId), '');
   await env.artifacts.put(inputKey(file.id, accountId), body, putOptions(file));
 }
 
@@ -93,12 +126,17 @@ export function timeOf(fileId: string): number {
   return decodeTime(fileId.slice('file_'.length).toUpperCase());
 }
 
+/** How ids of a time begin, after their prefix: they sort by it. */
+export function timeKey(ms: number): string {
+  return encodeTime(ms, TIME_CHARS).toLowerCase();
+}
+
 /** A new file with these properties. */
 export function describeFile(
-  facts: FileFacts & Pick<StoredFile, 'name' | 'bytes' | 'sha256'>,
-  now: number,
+  facts: FileFacts & Pick<StoredFile, 'id' | 'name' | 'bytes' | 'sha256'>,
 ): StoredFile {
-  return { id: makeFileId(now), ...facts, createdAt: now, expiresAt: now + FILE_KEEP_MS };
+  const createdAt = timeOf(facts.id);
+  return { ...facts, createdAt, expiresAt: createdAt + FILE_KEEP_MS };
 }
 
 /** Where a file lies: first its id, by which it is swept and lent to an agent. */

@@ -15,6 +15,7 @@ import type {
   Submitted,
 } from '../rpc/account.ts';
 import { inLanes } from '../io/lane.ts';
+import { countRefusal } from './count-refusal.ts';
 import { findJob } from './find-job.ts';
 import type { FindRefusal } from './find-job.ts';
 import { prepareJob } from './prepare-job.ts';
@@ -35,7 +36,7 @@ export async function submitJob(
   submission: SubmitRequest,
 ): Promise<Result<SubmittedJob, SubmitRefusal>> {
   const input = await prepareJob(env, submission);
-  if (!input.ok) return input;
+  if (!input.ok) return countRefusal(env, submission.credential, input.error);
   const { accountId, caller } = submission.credential;
   const answer = await env.accounts.getByName(accountId).submit(caller, input.value);
   if (!answer.ok) return answer;

@@ -7,7 +7,6 @@
  * Input files carry their time in their keys: the oldest are looked at until one is young enough.
  */
 import { and, asc, eq, inArray, lt, or } from 'drizzle-orm';
-import { encodeTime } from 'ulid';
 import { isTerminal } from '#schema/job.ts';
 import type { JobStatus } from '#schema/job.ts';
 import { DAY_MS, FILE_ARRIVAL_MS, FILE_KEEP_MS } from '#schema/limits.ts';
@@ -17,7 +16,7 @@ import { openDb } from '../io/db.ts';
 import { logInfo } from '../io/log.ts';
 import { DELETE_KEYS_MAX } from '../io/r2.ts';
 import { ARRIVAL_PREFIX } from './receive-file.ts';
-import { shelfKey } from './store-file.ts';
+import { shelfKey, timeKey } from './store-file.ts';
 
 /** Rows of one page: each has up to two objects, deleted in one call. */
 const PAGE_ROWS = DELETE_KEYS_MAX / 2;
@@ -26,8 +25,6 @@ const PAGES_MAX = 10;
 const ORPHAN_AGES_MS = [DAY_MS, 2 * DAY_MS, 7 * DAY_MS] as const;
 /** Two runs overlap, so that one that fails is made up for. */
 const WINDOW_MS = 10 * 60_000;
-/** Length of a ULID's time. */
-const TIME_CHARS = 10;
 
 export interface Swept {
   readonly expired: number;
@@ -52,7 +49,7 @@ export async function sweep(env: Env, now: number): Promise<Swept> {
 
 /** Objects whose key goes on with a time before this. */
 async function sweepOld(env: Env, prefix: string, before: number): Promise<number> {
-  const end = `${prefix}${toTimeKey(before)}`;
+  const end = `${prefix}${timeKey(before)}`;
   let deleted = 0;
   for (let page = 0; page < PAGES_MAX; page += 1) {
     const listed = await env.artifacts.list({ prefix, limit: DELETE_KEYS_MAX / 2 });
@@ -96,8 +93,8 @@ async function sweepExpired(env: Env, now: number): Promise<number> {
 }
 
 async function sweepOrphans(env: Env, createdBefore: number): Promise<number> {
-  const first = `result/job_${toTimeKey(createdBefore - WINDOW_MS)}`;
-  const end = `result/job_${toTimeKey(createdBefore)}`;
+  const first = `result/job_${timeKey(createdBefore - WINDOW_MS)}`;
+  const end = `result/job_${timeKey(createdBefore)}`;
   let deleted = 0;
   let cursor: string | undefined;
   for (let page = 0; page < PAGES_MAX; page += 1) {
@@ -144,8 +141,4 @@ async function findOrphans(env: Env, keys: readonly string[]): Promise<string[]>
 
 function jobOfKey(key: string): string {
   return key.split('/')[1] ?? '';
-}
-
-function toTimeKey(ms: number): string {
-  return encodeTime(ms, TIME_CHARS).toLowerCase();
 }

@@ -17,6 +17,10 @@ const CONVERT_MS = 10 * 60_000;
 /** Chunks before a WAV's samples: a few tags. */
 const CHUNKS_MAX = 32;
 
+/** How much longer than its headers tell a recording may be: some formats' are estimates. */
+const TOLD_SHARE = 1.5;
+const TOLD_MORE_S = 10;
+
 export interface Recording {
   readonly path: string;
   readonly durationS: number;
@@ -47,15 +51,22 @@ export async function prepare(
     ffmpeg,
     directory,
     signal,
+    toldS,
   }: {
     /** Its path; null: there is none. */
     readonly ffmpeg: string | null;
+    /** The length by which the job is priced, as the file's headers tell. */
+    readonly toldS: number | undefined;
     readonly directory: string;
     readonly signal: AbortSignal;
   },
 ): Promise<Recording> {
   const path = ffmpeg === null ? source : join(directory, 'recording.wav');
-  if (ffmpeg !== null) await convert(ffmpeg, { source, path, signal });
+  const limitS =
+    toldS === undefined
+      ? TRANSCRIPTION_DURATION_S_MAX
+      : Math.min(TRANSCRIPTION_DURATION_S_MAX, toldS * TOLD_SHARE + TOLD_MORE_S);
+  if (ffmpeg !== null) await convert(ffmpeg, { source, path, limitS, signal });
   const durationS = await wavSeconds(path);
   if (durationS === null) {
     throw unreadable('not a WAV; this agent reads other formats only with ffmpeg on its PATH');
@@ -64,16 +75,24 @@ export async function prepare(
   if (durationS > TRANSCRIPTION_DURATION_S_MAX) {
     throw refused(`longer than ${TRANSCRIPTION_DURATION_S_MAX / 60} minutes: send it in parts`);
   }
+  if (durationS > limitS) {
+    throw unreadable('it plays longer than its headers tell: convert it anew');
+  }
   return { path, durationS };
 }
 
 function convert(
   ffmpeg: string,
-  { source, path, signal }: { source: string; path: string; signal: AbortSignal },
+  {
+    source,
+    path,
+    limitS,
+    signal,
+  }: { source: string; path: string; limitS: number; signal: AbortSignal },
 ): Promise<void> {
   const input = ['-nostdin', '-v', 'error', '-protocol_whitelist', 'file', '-i', `file:${source}`];
   // One more second than is allowed, so that a file that is too long is seen to be.
-  const bound = ['-t', String(TRANSCRIPTION_DURATION_S_MAX + 1)];
+  const bound = ['-t', String(Math.ceil(limitS) + 1)];
   const sound = ['-map', '0:a:0', '-vn', '-ac', '1', '-ar', String(RATE), '-c:a', 'pcm_s16le'];
   const args = [...input, ...bound, ...sound, '-f', 'wav', '-y', path];
   // The agent's own environment holds a token.

@@ -122,6 +122,20 @@ describe('POST /v1/chat/completions', () => {
     expect([text, finish]).toEqual(['Rivers bring it', 'length']);
   });
 
+  it.each([
+    ['a mark of byte order first', ['\ufeffSalt', ' of rivers']],
+    ['a character in two pieces', ['a \ud83d', '\ude00']],
+    ['line ends of all kinds', ['a\r\n', '\n\nb\u2028c']],
+  ])('streams %s as it is', async (_, pieces) => {
+    const world = new OpenAiWorld();
+    const { client, agent } = await world.open(['chat']);
+    const stream = await client.chat.completions.create({ ...ASKED, stream: true });
+    await answerText(agent, await takeSoon(agent), { pieces, usage: USAGE });
+    let text = '';
+    for await (const { choices } of stream) text += choices[0]?.delta.content ?? '';
+    expect(text).toBe(pieces.join(''));
+  });
+
   it('goes on after a lost GPU whose words the next one repeats', async () => {
     const world = new OpenAiWorld();
     const { client, agent } = await world.open(['chat']);

@@ -37,11 +37,14 @@ export function toSampling({ model, temperature, top_p, seed, stop, user }: Samp
   };
 }
 
+/** To the last character: a mark of byte order is one too, and was streamed. */
+const DECODER = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
+
 /** The whole text of a completed job. */
 export async function readText(env: Env, record: JobRecord): Promise<string> {
   const opened = await openResult(env, record, { index: 0 });
   if (!opened.ok) refuse(toOpenWire(opened.error));
-  return opened.value.object.text();
+  return DECODER.decode(await opened.value.object.bytes());
 }
 
 export function finishOf({ spec, usage }: JobRecord): FinishReason {

@@ -138,6 +138,21 @@ describe('/v1/videos', () => {
     expect((await client.videos.list()).data).toEqual([]);
   });
 
+  it('lists what lies behind deleted ones', async () => {
+    const world = new OpenAiWorld();
+    const { client, agent } = await world.open(['ltx-video']);
+    const ids: string[] = [];
+    for (let count = 0; count < 3; count += 1) {
+      ids.push((await client.videos.create(ASKED)).id);
+      await finishFilm(agent, await agent.take());
+    }
+    for (const id of ids.slice(1)) await client.videos.delete(id);
+    await eventually(async () => (await client.videos.list()).data.length === 1);
+    const seen: string[] = [];
+    for await (const video of client.videos.list({ limit: 1 })) seen.push(video.id);
+    expect(seen).toEqual(ids.slice(0, 1));
+  });
+
   it.each([
     [{ seconds: '12' }, 'seconds', 'invalid_request'],
     [{ size: '1792x1024' }, 'size', 'invalid_request'],

@@ -76,7 +76,8 @@ export const videoRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onUnsupported 
     const { after: cursor, limit } = c.req.valid('query');
     const { accountId } = c.get('principal');
     const query = { limit, type: 'video' as const, ...(cursor ? { cursor } : {}) };
-    const page = await listJobs(c.get('env'), { accountId, query });
+    // A page of deleted ones alone would look like the last to a client.
+    const page = await listJobs(c.get('env'), { accountId, query, hasPrompt: true });
     if (!page.ok) refuse(toListWire(page.error));
     const { records, nextCursor } = page.value;
     const data = records.flatMap((record) => viewVideo(toLive(record)) ?? []);

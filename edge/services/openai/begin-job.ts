@@ -5,6 +5,7 @@
 import type { Result } from '../../core/result.ts';
 import { fail, ok } from '../../core/result.ts';
 import type { Env } from '../../env.ts';
+import { countRefusal } from '../count-refusal.ts';
 import { findJob } from '../find-job.ts';
 import { prepareJob } from '../prepare-job.ts';
 import type { SubmitRequest } from '../prepare-job.ts';
@@ -16,7 +17,7 @@ export async function beginJob(
   { fingerprint, ...submission }: SubmitRequest & { readonly fingerprint: string },
 ): Promise<Result<SubmittedJob, SubmitRefusal>> {
   const input = await prepareJob(env, submission);
-  if (!input.ok) return input;
+  if (!input.ok) return countRefusal(env, submission.credential, input.error);
   const { accountId, caller } = submission.credential;
   const account = env.accounts.getByName(accountId);
   const answer = await account.submit(caller, { ...input.value, bodyHash: fingerprint });
