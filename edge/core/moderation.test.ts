@@ -74,6 +74,14 @@ describe('a verdict', () => {
     );
   });
 
+  it.each(['.', '!', '-', "'", '|', 'a.', ' ', '{a|'])(
+    'is given in time that grows with the text, not its square: %j over and over',
+    (piece) => {
+      const text = `a${piece.repeat(150_000 / piece.length)}x`;
+      expect(judgeTexts([{ kind: 'words', field: 'input', text }])).toBeNull();
+    },
+  );
+
   it('is given for any text at all', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => {

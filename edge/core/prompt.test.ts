@@ -43,6 +43,14 @@ describe('the prompt of a picture', () => {
     expect(clean(prompt)).toBe(prompt.trim());
   });
 
+  it.each([' ', '\n', ',', '|', ' |'])(
+    'is cleaned in time that grows with it, not with its square: %j over and over',
+    (piece) => {
+      const prompt = `{a${piece.repeat(300_000 / piece.length)}\nx`;
+      expect(promptOf(neutralise({ ...image('x'), prompt } as JobSpec))).toMatch(/^a[\s\S]*x$/);
+    },
+  );
+
   it('is cleaned in the negative prompt too, and in a video and a song', () => {
     const negative_prompt = 'blurry, <lora:bad:1>';
     expect(neutralise(specOf({ type: 'image', prompt: 'x', negative_prompt }))).toMatchObject({

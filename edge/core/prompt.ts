@@ -83,7 +83,10 @@ function neutralisePrompt(text: string): string {
     if (next === plain) break;
     plain = next;
   }
-  if (/[{}|]/u.test(plain)) plain = plain.replaceAll(/[{}]/gu, ' ').replaceAll(/\s*\|+\s*/gu, ', ');
+  if (/[{}|]/u.test(plain)) {
+    const choices = plain.replaceAll(/[{}]/gu, ' ').split(/\|+/u);
+    plain = choices.map((choice) => choice.trim()).join(', ');
+  }
   return plain === text ? text : tidy(plain);
 }
 
@@ -94,12 +97,15 @@ function showAll(text: string): string {
 
 /** Spaces and commas as they were meant, where something was taken out. */
 function tidy(text: string): string {
-  return text
-    .replaceAll(/[^\S\n]+/gu, ' ')
-    .replaceAll(/ ?(?:, ?){2,}/gu, ', ')
-    .replaceAll(/ +,/gu, ',')
-    .replace(/^[\s,]+/u, '')
-    .replace(/[\s,]+$/u, '');
+  return (
+    text
+      .replaceAll(/[^\S\n]+/gu, ' ')
+      .replaceAll(/ ?(?:, ?){2,}/gu, ', ')
+      .replaceAll(/ +,/gu, ',')
+      .replace(/^[\s,]+/u, '')
+      // Looking back keeps it linear: a run of spaces is begun once, not at each space.
+      .replace(/(?<![\s,])[\s,]+$/u, '')
+  );
 }
 
 /** `<|im_start|>` becomes `< |im_start| >`: the same to a reader, no token to a template. */

@@ -1,5 +1,4 @@
 /** Lists an account's jobs from the history, newest first, by pages. */
-import type { JobQuery } from '#schema/api.ts';
 import { JobId } from '#schema/id.ts';
 import type { JobRecord } from '#schema/record.ts';
 import type { Result } from '../core/result.ts';
@@ -7,6 +6,7 @@ import { fail, ok } from '../core/result.ts';
 import type { Env } from '../env.ts';
 import { logError } from '../io/log.ts';
 import { readJobs } from './read-history.ts';
+import type { JobSearch } from './read-history.ts';
 
 export type ListRefusal =
   | { readonly reason: 'bad_cursor'; readonly value: string }
@@ -18,15 +18,13 @@ export interface JobPage {
 }
 
 /** One page; its cursor is the id of its last job, so new jobs shift nothing. */
-export async function listJobs(
-  env: Env,
-  { accountId, query }: { accountId: string; query: JobQuery },
-): Promise<Result<JobPage, ListRefusal>> {
+export async function listJobs(env: Env, search: JobSearch): Promise<Result<JobPage, ListRefusal>> {
+  const { accountId, query } = search;
   if (query.cursor !== undefined && !JobId.safeParse(query.cursor).success) {
     return fail({ reason: 'bad_cursor', value: query.cursor });
   }
   try {
-    const found = await readJobs(env, { accountId, query });
+    const found = await readJobs(env, search);
     const records = found.slice(0, query.limit);
     const nextCursor = found.length > records.length ? (records.at(-1)?.id ?? null) : null;
     return ok({ records, nextCursor });

@@ -1,6 +1,7 @@
 import { desc, eq } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import type { JobSpec } from '#schema/job.ts';
+import { STRANGER_CHARS_MAX } from '#schema/limits.ts';
 import { audit } from '#schema/tables/index.ts';
 import type { Env } from '../env.ts';
 import { openDb } from '../io/db.ts';
@@ -76,6 +77,16 @@ describe('our own rules', () => {
       error: { reason: 'unauthorized' },
     });
     expect(await lastEntry(env, job.credential.accountId)).toBeNull();
+  });
+
+  it('read what is long for known callers alone', async () => {
+    const job = await judged({ prompt: 'a boat '.repeat(STRANGER_CHARS_MAX / 7 + 1) });
+    expect((await moderatePrompt(env, job)).ok).toBe(true);
+    const credential = { ...job.credential, caller: { kind: 'key', secretHash: 'x' } as const };
+    expect(await moderatePrompt(env, { ...job, credential })).toMatchObject({
+      ok: false,
+      error: { reason: 'unauthorized' },
+    });
   });
 
   it('block while the database is away', async () => {

@@ -2,10 +2,12 @@
  * Judges the texts of a job before anything is held: our own rules first, then the moderation
  * server where there is one. A block is recorded, for the operator, with its category, its rule
  * and the hash of the texts; the texts themselves are kept nowhere. Only those who may call at
- * all learn a verdict, at the price of a request, and only they make us ask the server.
+ * all learn a verdict, at the price of a request, and only they make us ask the server, or read
+ * what is long.
  */
 import {
   MODERATION_MS_MAX,
+  STRANGER_CHARS_MAX,
   VERDICT_WRITE_MS,
   VERIFIED_KEYS_MAX,
   VERIFIED_MS,
@@ -50,6 +52,11 @@ export async function moderatePrompt(
   send: typeof fetch = fetch,
 ): Promise<Result<void, ContentRefusal | AccessRefusal>> {
   const texts = textsOf(judged.spec).filter(({ text }) => text !== '');
+  const chars = texts.reduce((sum, { text }) => sum + text.length, 0);
+  if (chars > STRANGER_CHARS_MAX) {
+    const known = await isKnown(env, judged);
+    if (!known.ok) return known;
+  }
   const verdict = judgeTexts(texts);
   if (verdict) return block(env, { ...judged, texts, verdict });
   if (!env.moderation || texts.length === 0) return ok(undefined);

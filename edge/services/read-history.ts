@@ -1,5 +1,5 @@
 /** Reads jobs of one account from Postgres. Throws when Postgres is away. */
-import { and, asc, desc, eq, gt, inArray, lt } from 'drizzle-orm';
+import { and, asc, desc, eq, gt, inArray, lt, sql } from 'drizzle-orm';
 import type { JobQuery } from '#schema/api.ts';
 import type { JobRecord } from '#schema/record.ts';
 import { artifact, job } from '#schema/tables/index.ts';
@@ -23,10 +23,18 @@ export async function readJob(
   });
 }
 
+/** Which jobs of an account. */
+export interface JobSearch {
+  readonly accountId: string;
+  readonly query: JobQuery;
+  /** Leaves out those whose prompt is gone: their user has deleted them. */
+  readonly hasPrompt?: boolean;
+}
+
 /** A page of the account's jobs, newest first, and one more when there are more. */
 export async function readJobs(
   env: Env,
-  { accountId, query }: { accountId: string; query: JobQuery },
+  { accountId, query, hasPrompt = false }: JobSearch,
 ): Promise<JobRecord[]> {
   const { cursor, type, status } = query;
   const conditions = [
@@ -34,6 +42,7 @@ export async function readJobs(
     cursor === undefined ? undefined : lt(job.id, cursor),
     type && eq(job.type, type),
     status && eq(job.status, status),
+    hasPrompt ? sql`${job.spec} ->> 'prompt' <> ''` : undefined,
     query.created_after ? gt(job.createdAt, new Date(query.created_after)) : undefined,
     query.created_before ? lt(job.createdAt, new Date(query.created_before)) : undefined,
   ];

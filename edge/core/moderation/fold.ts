@@ -33,6 +33,8 @@ const DRAWN_OUT = /(.)\1\1/u;
 const INVISIBLE = /[\p{Cf}\p{M}\u115f\u1160\u3164\uffa0]/gu;
 const SEPARATOR = /[\s,;:(){}[\]<>"“”«»/\\?…]+/u;
 const PART = /[,;\n|]/;
+/** Looking back keeps it linear: a run of signs inside a word is begun once, not at each sign. */
+const SIGNS_AROUND = /^[!.'’+|-]+|(?<![!.'’+|-])[!.'’+|-]+$/gu;
 
 /** The words of a text as they stand between spaces and signs. */
 export function toWords(text: string): Word[] {
@@ -65,7 +67,7 @@ function splitParts(text: string): string[] {
 }
 
 function squeeze(chunk: string): string {
-  const inner = chunk.replaceAll(/^[!.'’+|-]+|[!.'’+|-]+$/gu, '');
+  const inner = chunk.replaceAll(SIGNS_AROUND, '');
   if (!/\p{L}/u.test(inner)) return inner.replaceAll(/[^\p{N}]/gu, '');
   return toLetters(inner).replaceAll(/[^\p{L}\p{N}]/gu, '');
 }

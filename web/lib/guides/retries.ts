@@ -68,7 +68,7 @@ def submit(request, key=None):
             if response.status_code not in (429, 503) or attempt == TRIES:
                 raise RuntimeError(response.json()["error"]["message"])
             seconds = int(response.headers["retry-after"])
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             if attempt == TRIES:
                 raise
         time.sleep(seconds * (1 + random.random() / 4))
