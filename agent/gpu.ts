@@ -11,16 +11,25 @@ export interface Gpu {
 
 const QUERY = ['--query-gpu=name,memory.total,memory.free', '--format=csv,noheader,nounits'];
 
+/** WSL keeps it apart, on the PATH of a shell but not on that of a service. */
+const PLACES = ['nvidia-smi', '/usr/lib/wsl/lib/nvidia-smi'] as const;
+
 /** Asks `nvidia-smi` for the first GPU. */
-export async function askGpu(signal: AbortSignal): Promise<Gpu | null> {
-  try {
-    const options = { signal, timeout: DISCOVER_MS_MAX, windowsHide: true };
-    const { stdout } = await promisify(execFile)('nvidia-smi', QUERY, options);
-    return parseGpu(stdout);
-  } catch {
-    // No driver, or one that hangs: the box counts as one without a GPU.
-    return null;
+export async function askGpu(
+  signal: AbortSignal,
+  places: readonly string[] = PLACES,
+): Promise<Gpu | null> {
+  const options = { signal, timeout: DISCOVER_MS_MAX, windowsHide: true };
+  for (const place of places) {
+    try {
+      const { stdout } = await promisify(execFile)(place, QUERY, options);
+      return parseGpu(stdout);
+    } catch (error) {
+      // No driver, or one that hangs: the box counts as one without a GPU.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return null;
+    }
   }
+  return null;
 }
 
 /** Reads the first line of `name, total MiB, free MiB`. */

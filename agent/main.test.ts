@@ -189,6 +189,42 @@ it('tells how it does, and leaves when it is told to by its command', async () =
   expect(await readdir(data)).not.toContain('running.json');
 });
 
+it('may be told to leave twice, and still leaves in order', async () => {
+  const exit = launch({ TESSERA_DRAIN_MS: '3000' });
+  await idle();
+  const running = child;
+  server.model.submit({ ...IMAGE_SPEC, width: 2048, height: 2048, steps: 150 });
+  server.wake();
+  await logged('job.start');
+  const first = launch({}, ['drain']);
+  await bell.until(() => output.includes('was told to leave'));
+  await logged('agent.stop');
+  // Later than copies of one signal come.
+  await new Promise((settle) => setTimeout(settle, 300));
+  expect(await launch({}, ['drain'])).toBe(0);
+  expect(output).toContain('leaves already');
+  expect([await first, await exit, running?.exitCode]).toEqual([0, 0, 0]);
+});
+
+it('shows nothing of another agent that has the port of one that was killed', async () => {
+  const exit = launch();
+  await idle();
+  const running = child;
+  const healthUrl = /"healthUrl":"([^"]+)"/.exec(output)?.[1];
+  await writeFile(join(data, 'running.json'), JSON.stringify({ pid: 1, healthUrl }));
+  expect(await launch({}, ['status'])).toBe(1);
+  expect(output).toContain('does not tell how it does');
+  running?.kill('SIGTERM');
+  expect(await exit).toBe(0);
+});
+
+it('writes no settings when its questions are not answered', async () => {
+  const asking = launch({}, ['init', '--no-unit']);
+  child?.stdin?.end();
+  expect(await asking).toBe(2);
+  expect(output).toMatch(/^TESSERA_URL: /m);
+});
+
 it('starts an engine by its command, serves with it, and takes it along', async () => {
   const port = await freePort();
   const order = JSON.stringify({ serves: 'text', port });

@@ -48,8 +48,18 @@ async function runInit(options: InitOptions): Promise<void> {
   const { createInterface } = await import('node:readline/promises');
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   const { url, token, data, unit, yes = false, force = false } = options;
-  const ask = async (question: string, fallback: string) =>
-    yes ? fallback : (await terminal.question(`${question}: `)).trim() || fallback;
+  // Its end is an empty answer, to this question and all that follow.
+  const { promise: over, resolve: end } = Promise.withResolvers<string>();
+  let isOver = false;
+  terminal.once('close', () => {
+    isOver = true;
+    end('');
+  });
+  const ask = async (question: string, fallback: string) => {
+    if (yes || isOver) return fallback;
+    const answer = await Promise.race([terminal.question(`${question}: `), over]);
+    return answer.trim() || fallback;
+  };
   process.exitCode = await init({
     config: configPath(named()),
     home: readSurroundings().home,

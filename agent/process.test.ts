@@ -74,11 +74,26 @@ it('takes with it what it started, also what ignores the wish', async () => {
 it('takes with it what it left behind when it ends by itself', async () => {
   await open('sleep 3600 & sleep 3600').up(never);
   const group = engine.pid!;
+  await untilSo(async () => (await membersOf(group)).length >= 5);
   const members = await membersOf(group);
   const presence = once(engine.presence, 'abort');
   process.kill(Math.max(...members), 'SIGKILL');
   await presence;
-  expect(await membersOf(group)).toEqual([]);
+  // One that is ending has closed its pipes a moment before it is gone.
+  await untilSo(async () => (await membersOf(group)).length === 0);
+});
+
+it('is known to be gone when what left its group still holds its output', async () => {
+  const pidFile = join(directory, 'escaped');
+  const escape = `setsid sh -c 'echo $$ > ${pidFile}; exec sleep 3600' & sleep 0.2`;
+  await open(`${escape}; echo last words; exec sleep 3600`).up(never);
+  await untilSo(() => engine.words.includes('last words'));
+  const escaped = Number(await readFile(pidFile, 'utf8'));
+  const presence = once(engine.presence, 'abort');
+  process.kill(-engine.pid!, 'SIGKILL');
+  await presence;
+  expect(engine.words).toContain('last words');
+  process.kill(escaped, 'SIGKILL');
 });
 
 it('dies with the agent, when that is killed', async () => {
@@ -94,6 +109,7 @@ it('dies with the agent, when that is killed', async () => {
 });
 
 it('rejects with its last words when it does not come up', async () => {
+  answers = false;
   open('echo no such model >&2; exit 3');
   const failure = await engine.up(never).catch((error: unknown) => error);
   expect(failure).toBeInstanceOf(ProcessFailure);

@@ -53,6 +53,19 @@ it('blocks what the model takes for what is blocked, and nothing else', async ()
   expect(blue).toMatchObject({ blocked: false, label: 'blue' });
 });
 
+it('looks at the pictures of jobs that end together, one after the other', async () => {
+  const classifier = await open();
+  const path = await picture({ r: 255, g: 0, b: 0 });
+  const abort = new AbortController();
+  const looks = [signal, abort.signal, signal].map((one) => classifier.classify(path, one));
+  abort.abort(new Error('not wanted'));
+  expect(await Promise.allSettled(looks)).toMatchObject([
+    { status: 'fulfilled', value: { label: 'red' } },
+    { status: 'rejected', reason: { message: 'not wanted' } },
+    { status: 'fulfilled', value: { label: 'red' } },
+  ]);
+});
+
 it('rejects what is no picture, and a model that does not load', async () => {
   const classifier = await open();
   await expect(classifier.classify(model, signal)).rejects.toThrow('unsupported image');

@@ -28,14 +28,27 @@ export async function openOnnx(
     new URL('./onnx/child.ts', import.meta.url),
     options,
   );
+  // Jobs that ran together end together; the child looks at one picture at a time.
+  let last: Promise<unknown> = Promise.resolve();
   return {
     classify: async (picture, signal) => {
       const request = { package: path, model, card, path: picture };
-      const { result } = await child.run(request, { signal, onEvent: () => {} });
+      const look = last.then(() => child.run(request, { signal, onEvent: () => {} }));
+      last = look.catch(() => undefined);
+      const { result } = await orAbort(look, signal);
       return judge(result, card);
     },
     close: () => child.stop(),
   };
+}
+
+/** One that waits for its turn does not wait longer than it is wanted. */
+function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const abort = () => reject(signal.reason as Error);
+  signal.addEventListener('abort', abort, { once: true });
+  work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  return promise;
 }
 
 async function readCard(path: string): Promise<ClassifierCard> {

@@ -176,10 +176,14 @@ describe('a model that is named by its address', () => {
     expect(asked).toHaveLength(2);
   });
 
-  it('is refused and removed when it is another file', async () => {
+  it('is refused and removed when it is another file, and not asked for again', async () => {
     openFrom('0'.repeat(64));
     expect(await look()).toBeNull();
     expect(bench.said.at(-1)).toContain(sha256);
+    expect(await engine.discover(new AbortController().signal)).toBeNull();
+    // A request would have been here by now.
+    await new Promise((settle) => setTimeout(settle, 200));
+    expect(asked).toHaveLength(1);
     await engine.close();
     expect(await readdir(join(home, 'models'))).toEqual([]);
   });

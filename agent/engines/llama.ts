@@ -12,7 +12,7 @@ import type { Engine, EngineInfo, RunContext, RunResult } from './engine.ts';
 import { EngineError } from './engine.ts';
 import { findPackage } from './llama/binding.ts';
 import type { LlamaEvent, LlamaRequest, LlamaResult } from './llama/child.ts';
-import { barOf, download, isThere } from './llama/download.ts';
+import { barOf, download, isThere, WrongFile } from './llama/download.ts';
 import type { LlamaSettings } from './llama/settings.ts';
 import { fitSpec } from './openai-text.ts';
 import { estimateTokens, readAnswer, writeAnswer } from './openai-text/answer.ts';
@@ -44,6 +44,8 @@ class Llama implements Engine {
   readonly #closing = new AbortController();
   #package: string | null = null;
   #download: Promise<void> | null = null;
+  /** Gigabytes for nothing, each minute anew: not before the settings are read again. */
+  #isWrong = false;
 
   constructor({ settings, ...options }: LlamaOptions) {
     this.#settings = settings;
@@ -183,7 +185,7 @@ class Llama implements Engine {
   }
 
   #fetch(source: NonNullable<LlamaSettings['source']>): void {
-    if (this.#download) return;
+    if (this.#download || this.#isWrong) return;
     const { path } = this.#settings;
     let told = 0;
     const onProgress = (bytes: number, total: number | null): void => {
@@ -193,7 +195,10 @@ class Llama implements Engine {
       this.#say(`downloads its model: ${barOf(bytes, total)}`);
     };
     this.#download = download({ ...source, path, onProgress, signal: this.#closing.signal })
-      .catch((error: unknown) => this.#say(`the model could not be downloaded: ${String(error)}`))
+      .catch((error: unknown) => {
+        this.#isWrong = error instanceof WrongFile;
+        this.#say(`the model could not be downloaded: ${String(error)}`);
+      })
       // The next look tries again, and goes on where this one ended.
       .finally(() => {
         this.#download = null;

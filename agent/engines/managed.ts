@@ -145,6 +145,8 @@ class Managed implements Engine {
       const run = this.#inner.run(spec, { ...context, signal: either });
       return await Promise.race([run, failureOf(lost.signal)]);
     } catch (error) {
+      // A connection breaks before the end of its process is known: the next try must not meet it.
+      if (isAway(error)) await this.#heardOrLate(presence);
       if (!presence.aborted) throw error;
       throw toCrash(error, presence.reason as Error);
     } finally {
@@ -153,6 +155,20 @@ class Managed implements Engine {
       for (const cancel of cancels) cancel();
     }
   }
+
+  /** Resolves when the process is known to be gone, or after a moment. */
+  #heardOrLate(presence: AbortSignal): Promise<void> {
+    if (presence.aborted) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#clock.after(LAST_SAY_MS, resolve);
+    presence.addEventListener('abort', () => resolve(), { once: true });
+    return promise.finally(cancel);
+  }
+}
+
+/** Whether a driver says that its server does not answer. */
+function isAway(error: unknown): boolean {
+  return error instanceof EngineError && error.code === 'engine_unavailable';
 }
 
 /** The engine, with its server started and stopped as it is needed. */

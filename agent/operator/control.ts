@@ -13,7 +13,7 @@ import { CALL_MS_MAX } from '../limits.ts';
 export const RUNNING_FILE = 'running.json';
 const LOOK_MS = 200;
 
-const Running = z.object({ healthUrl: z.url() });
+const Running = z.object({ pid: z.int(), healthUrl: z.url() });
 const Health = z.object({
   status: z.string(),
   version: z.string(),
@@ -44,7 +44,7 @@ export async function status(data: string, print: Print): Promise<number> {
     print(`no agent runs with ${resolve(data)}`);
     return 3;
   }
-  const health = await askHealth(data);
+  const health = await askHealth(data, pid);
   if (!health) {
     print(`an agent runs (process ${pid}), but does not tell how it does`);
     return 1;
@@ -61,18 +61,28 @@ export async function drain(data: string, print: Print): Promise<number> {
     print(`no agent runs with ${folder}`);
     return 3;
   }
-  process.kill(pid, 'SIGTERM');
-  print(`told process ${pid} to leave; it finishes or gives back what it runs`);
+  const isLeaving = (await askHealth(data, pid))?.status === 'draining';
+  try {
+    // A second wish would end it at once, in the middle of its job.
+    if (!isLeaving) process.kill(pid, 'SIGTERM');
+  } catch (error) {
+    print(`process ${pid} cannot be told: ${String(error)}; call as the user who started it`);
+    return 1;
+  }
+  const what = isLeaving ? 'leaves already' : 'was told to leave';
+  print(`process ${pid} ${what}; it finishes or gives back what it runs`);
   // The agent itself bounds its drain.
   while ((await holderOf(folder)) === pid) await setTimeout(LOOK_MS);
   print('it has left');
   return 0;
 }
 
-async function askHealth(data: string): Promise<Health | null> {
+async function askHealth(data: string, holder: number): Promise<Health | null> {
   try {
     const file: unknown = JSON.parse(await readFile(join(data, RUNNING_FILE), 'utf8'));
-    const { healthUrl } = Running.parse(file);
+    const { pid, healthUrl } = Running.parse(file);
+    // Left behind by one that was killed: its port may be another agent's by now.
+    if (pid !== holder) return null;
     const response = await fetch(healthUrl, { signal: AbortSignal.timeout(CALL_MS_MAX) });
     return Health.parse(await response.json());
   } catch {

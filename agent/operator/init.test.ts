@@ -1,6 +1,6 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { loadSettings } from '../config.ts';
 import { TOKEN } from '../doubles/edge-server.ts';
@@ -73,6 +73,16 @@ it('writes nothing that the agent would refuse', async () => {
   expect(await run({ given: { url: 'edge', token: TOKEN, unit: false } })).toBe(2);
   expect(printed.at(-1)).toMatch(/^TESSERA_URL: /);
   await expect(stat(file())).rejects.toThrow('ENOENT');
+});
+
+it('names its files so that systemd finds them from any folder', async () => {
+  const config = relative(process.cwd(), file());
+  const given = { url: 'https://edge.example', token: TOKEN, unit: true, data: 'results' };
+  expect(await run({ config, given })).toBe(0);
+  const unit = join(home, '.config', 'systemd', 'user', 'tessera-agent.service');
+  expect(await readFile(unit, 'utf8')).toContain(`--config ${file()} run\n`);
+  const settings = await loadSettings(file());
+  expect(settings).toMatchObject({ ok: true, env: { data: resolve('results') } });
 });
 
 it('keeps settings that are there, unless told to replace them', async () => {

@@ -4,7 +4,7 @@
  * systemd unit when that is wanted. What is given as an option is not asked for.
  */
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parseConfig } from '../config.ts';
 import { openEngines } from '../engines/registry.ts';
 import { readEnv } from '../env.ts';
@@ -49,7 +49,9 @@ export interface InitParts {
 }
 
 /** Answers the exit code. */
-export async function init(parts: InitParts): Promise<number> {
+export async function init(given: InitParts): Promise<number> {
+  // systemd starts the agent in another folder.
+  const parts = { ...given, config: resolve(given.config) };
   const { config, print } = parts;
   const answers = await collect(parts);
   print('looking for engines at their usual ports');
@@ -78,7 +80,7 @@ export async function init(parts: InitParts): Promise<number> {
 async function collect({ given, ask, home }: InitParts): Promise<Answers> {
   const url = given.url ?? (await ask('address of the service (https://…)', ''));
   const token = given.token ?? (await ask('token of this agent (tsa_…)', ''));
-  const data = given.data ?? join(home, '.local', 'share', 'tessera', 'agent');
+  const data = resolve(given.data ?? join(home, '.local', 'share', 'tessera', 'agent'));
   const wants = async () => /^y/i.test(await ask('start it by systemd, as this user? (y/n)', 'n'));
   return { url, token, data, unit: given.unit ?? (await wants()) };
 }

@@ -8,6 +8,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
+import { GROUP_LOOK_MS } from './limits.ts';
 import type { Signal } from './limits.ts';
 
 /**
@@ -61,6 +62,7 @@ export function keep(command: string, { env, onWords }: KeepOptions): Kept {
     code += bytes.toString();
   });
   const over = new Promise<string>((resolve) => {
+    child.once('exit', () => closeWhenGone(child));
     child.once('close', () => resolve(fault || describeEnd(code.trim(), child)));
     child.once('error', () => {
       if (child.pid === undefined) resolve(fault);
@@ -80,6 +82,32 @@ function signalGroup({ pid, exitCode, signalCode }: ChildProcess, signal: Signal
   } catch (error) {
     // Gone in this moment: `over` tells.
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/**
+ * What left the group may hold the pipes of its words open for ever: once the group itself is
+ * gone, they are closed here.
+ */
+function closeWhenGone(child: ChildProcess): void {
+  let looks = 0;
+  const look = setInterval(() => {
+    if (child.pid !== undefined && hasMembers(child.pid)) return;
+    // Last words that are in the pipe are read between two looks.
+    looks += 1;
+    if (looks < 2) return;
+    clearInterval(look);
+    for (const stream of child.stdio) stream?.destroy();
+  }, GROUP_LOOK_MS).unref();
+  child.once('close', () => clearInterval(look));
+}
+
+function hasMembers(group: number): boolean {
+  try {
+    process.kill(-group, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
 

@@ -14,6 +14,8 @@ export const START_MS_MAX = 30 * MINUTE_MS;
 export const GRACE_MS = 8 * SECOND_MS;
 /** After SIGKILL, the driver may take this long to give memory back; then it is left behind. */
 export const GONE_MS_MAX = 20 * SECOND_MS;
+/** After the end of its head, it is looked this often whether the group is gone. */
+export const GROUP_LOOK_MS = 100;
 /** First pause after a failure, and the longest. */
 export const REST_MS_MIN = SECOND_MS;
 export const REST_MS_MAX = MINUTE_MS;

@@ -19,6 +19,9 @@ export interface Download {
   readonly onProgress: (bytes: number, total: number | null) => void;
 }
 
+/** What the address has is another file: to ask again would bring the same. */
+export class WrongFile extends Error {}
+
 /** Whether it is there already. */
 export async function isThere(path: string): Promise<boolean> {
   return (await sizeOf(path)) > 0;
@@ -52,7 +55,7 @@ export async function download(wanted: Download): Promise<void> {
   const hash = await hashOf(part);
   if (hash !== sha256) {
     await rm(part);
-    throw new Error(`${url.host} sent a file with the SHA-256 ${hash}, not ${sha256}`);
+    throw new WrongFile(`${url.host} sent a file with the SHA-256 ${hash}, not ${sha256}`);
   }
   await rename(part, path);
 }

@@ -5,8 +5,9 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { assert } from '#schema/assert.ts';
-import type { JobSpec, SpeechSpec, TextSpec } from '#schema/job.ts';
+import type { JobSpec, SpeechSpec, TextSpec, TranscriptionSpec } from '#schema/job.ts';
 import { findModel } from '#schema/model.ts';
 import { EngineError } from '../engine.ts';
 import type { Engine, RunResult } from '../engine.ts';
@@ -32,8 +33,10 @@ interface Trial {
 /** Runs jobs on an engine, each in a folder of its own; `stopAfter` pieces it is cancelled. */
 class Bench {
   readonly #engine: Engine;
-  constructor(engine: Engine) {
+  readonly #recording: string | null;
+  constructor(engine: Engine, recording: string | null) {
     this.#engine = engine;
+    this.#recording = recording;
   }
 
   async run(
@@ -47,7 +50,10 @@ class Bench {
       const result = await this.#engine.run(spec, {
         signal: abort.signal,
         directory,
-        openInput: () => Promise.reject(new Error('the job brings no file')),
+        openInput: () =>
+          this.#recording === null
+            ? Promise.reject(new Error('there is no recording to try'))
+            : Promise.resolve(this.#recording),
         onProgress: () => {},
         onPreview: () => {},
         onText: (piece) => {
@@ -72,8 +78,14 @@ class Bench {
 
 type Claims = Readonly<Record<string, () => Promise<void>>>;
 
-/** Tries every claim on a server's engine, one after another; never rejects. */
-export async function verifyEngine(engine: Engine): Promise<readonly Check[]> {
+/**
+ * Tries every claim on a server's engine, one after another; never rejects. A `recording` of
+ * speech, a sound file, is what one that transcribes is tried with.
+ */
+export async function verifyEngine(
+  engine: Engine,
+  recording: string | null = null,
+): Promise<readonly Check[]> {
   let models: readonly string[] = [];
   const discovery = await check('has models of the catalog', async () => {
     const info = await engine.discover(AbortSignal.timeout(DISCOVER_MS));
@@ -82,7 +94,7 @@ export async function verifyEngine(engine: Engine): Promise<readonly Check[]> {
   });
   const checks = [discovery];
   for (const id of models) {
-    for (const [claim, act] of Object.entries(claimsOf(new Bench(engine), id))) {
+    for (const [claim, act] of Object.entries(claimsOf(new Bench(engine, recording), id))) {
       checks.push(await check(`${id}: ${claim}`, act));
     }
   }
@@ -104,6 +116,8 @@ function claimsOf(bench: Bench, id: string): Claims {
       return textClaims(bench, id);
     case 'speech':
       return speechClaims(bench, id);
+    case 'transcription':
+      return transcriptionClaims(bench, id);
     default:
       return {};
   }
@@ -194,6 +208,52 @@ function speechClaims(bench: Bench, model: string): Claims {
         .catch((error: unknown) => error);
       const code = refused instanceof EngineError ? refused.code : 'nothing';
       assert(code === 'engine_rejected', `it is refused, not ${code}`);
+    },
+  };
+}
+
+const Span = { start: z.number(), end: z.number() };
+const HeardWords = z.object({
+  segments: z.array(z.object({ ...Span, words: z.array(z.object(Span)) })).min(1),
+});
+
+function transcriptionClaims(bench: Bench, model: string): Claims {
+  const plain = { type: 'transcription', file: 'recording', language: 'auto' } as const;
+  const spec: TranscriptionSpec = {
+    ...plain,
+    model,
+    translate: false,
+    timestamps: 'segment',
+    format: 'text',
+  };
+  const hear = async (changes: Partial<TranscriptionSpec>) => {
+    const { files, result } = await bench.run({ ...spec, ...changes });
+    return { text: files[0]?.toString() ?? '', audioS: result.usage.audioS ?? 0 };
+  };
+  return {
+    'writes what it hears, and says how long the recording is': async () => {
+      const { text, audioS } = await hear({});
+      assert(text.trim() !== '', 'there is a text');
+      assert(audioS > 0, `it is ${audioS} s long`);
+    },
+    'gives the times of segments and words, in order': async () => {
+      const { text } = await hear({ timestamps: 'word', format: 'json' });
+      const { segments } = HeardWords.parse(JSON.parse(text));
+      const words = segments.flatMap((segment) => segment.words);
+      assert(words.length > 0, 'words have times');
+      for (const { start, end } of [...segments, ...words]) {
+        assert(start >= 0 && end >= start, `from ${start} to ${end} s`);
+      }
+      const isSorted = words.every(({ start }, i) => i === 0 || start >= words[i - 1]!.start);
+      assert(isSorted, 'words begin one after the other');
+    },
+    'writes subtitles': async () => {
+      const [srt, vtt] = [await hear({ format: 'srt' }), await hear({ format: 'vtt' })];
+      assert(/^1\n00:00:\d\d,\d{3} --> /.test(srt.text), 'SRT has numbers and times');
+      assert(vtt.text.startsWith('WEBVTT\n\n'), 'WebVTT says that it is');
+    },
+    'translates into English': async () => {
+      assert((await hear({ translate: true })).text.trim() !== '', 'there is a text');
     },
   };
 }
