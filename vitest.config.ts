@@ -55,6 +55,8 @@ const BUILT = ['**/node_modules/**', '**/out/**', '**/.next/**'];
 
 export default defineConfig({
   test: {
+    // Two cores would otherwise be one worker: the default leaves a core free.
+    maxWorkers: 2,
     projects: [
       {
         test: {
