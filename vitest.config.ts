@@ -100,6 +100,8 @@ export default defineConfig({
       {
         test: {
           name: 'web',
+          // Two of its files build the site, which only one may do at a time.
+          fileParallelism: false,
           include: ['web/**/*.test.{ts,tsx}'],
           exclude: BUILT,
           testTimeout: 60_000,
