@@ -4,7 +4,7 @@ import { INBOX_MAX, INBOX_TRIES_MAX } from '#schema/limits.ts';
 import type { ChatEvent } from '../chat/event.ts';
 import { chatEvent, nextId } from '../test/chat.ts';
 import { FakeTelegram } from '../test/telegram.ts';
-import { bindings, eventually } from '../test/world.ts';
+import { bindings, eventually, stubOf } from '../test/world.ts';
 import { ConversationStore } from './store.ts';
 
 let telegram: FakeTelegram;
@@ -22,7 +22,7 @@ afterEach(() => {
 function newChat() {
   const userId = String(7_000_000 + nextId());
   const conversation = bindings.CONVERSATION.getByName(`telegram:${userId}`);
-  const stub = conversation as unknown as DurableObjectStub;
+  const stub = stubOf(conversation);
   const said = (text: string) =>
     chatEvent({ kind: 'text', text, attachments: [], answers: null }, { userId });
   const texts = () => telegram.chat(userId).map(({ text }) => text);

@@ -13,7 +13,7 @@ import { WebhookStore } from '../courier/webhook/store.ts';
 import { makeAccountId, makeWebhookId } from '../io/id.ts';
 import type { OutboundRequest } from '../io/outbound.ts';
 import { makeWebhookSecret } from '../io/signature.ts';
-import { bindings, newOrder } from './world.ts';
+import { bindings, newOrder, stubOf } from './world.ts';
 
 export const SIGNING_KEY = 'a signing key of at least 32 characters';
 export const OK: CallOutcome = { kind: 'answered', statusCode: 200, retryAfterMs: null };
@@ -81,9 +81,7 @@ export class DeskWorld {
     disabled: null,
     health: HEALTHY,
   };
-  readonly #stub = bindings.WEBHOOK_COURIER.getByName(
-    this.endpoint.id,
-  ) as unknown as DurableObjectStub;
+  readonly #stub = stubOf(bindings.WEBHOOK_COURIER.getByName(this.endpoint.id));
 
   /** A courier as it wakes: with nothing but what is on disk. */
   async wake<T>(work: (desk: Desk, store: WebhookStore) => Promise<T> | T): Promise<T> {

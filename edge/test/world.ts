@@ -9,6 +9,8 @@ import type { PlanId } from '#schema/plan.ts';
 import type { JobOrder } from '#schema/record.ts';
 import type { Bindings } from '../env.ts';
 import type { AccountObject, Caller, SubmitInput } from '../rpc/account.ts';
+import type { ConversationObject } from '../rpc/conversation.ts';
+import type { CourierObject } from '../rpc/courier.ts';
 import type { FeedObject } from '../rpc/feed.ts';
 import type { AgentCredential, SchedulerObject } from '../rpc/scheduler.ts';
 import { imageSpec } from '../core/fixture.ts';
@@ -32,7 +34,9 @@ export function schedulerOf(pool: string) {
 }
 
 /** The stub behind an object, for the test runtime's own calls. */
-export function stubOf(object: AccountObject | SchedulerObject | FeedObject): DurableObjectStub {
+export function stubOf(
+  object: AccountObject | SchedulerObject | FeedObject | CourierObject | ConversationObject,
+): DurableObjectStub {
   return object as unknown as DurableObjectStub;
 }
 
