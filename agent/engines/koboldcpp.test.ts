@@ -1,55 +1,23 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { TextSpec } from '#schema/job.ts';
+import { describe, expect, it } from 'vitest';
+import { DriverBench } from './doubles/driver-bench.ts';
 import { KoboldDouble, TEMPLATE_WORDS } from './doubles/koboldcpp.ts';
-import { ServerBench } from './doubles/server-bench.ts';
-import { newScript } from './doubles/text-script.ts';
-import type { Engine } from './engine.ts';
+import { newScript, TALE, TALE_SPEC as SPEC } from './doubles/text-script.ts';
 import { createKoboldcpp } from './koboldcpp.ts';
 import { LOAD_MS, parseTarget, toName } from './koboldcpp/library.ts';
 import { ANSWER_MS, FIRST_TOKEN_MS, NEXT_TOKEN_MS } from './openai-text/answer.ts';
-import type { ServerSettings } from './server/settings.ts';
 
-const SPEC: TextSpec = {
-  type: 'text',
-  model: 'chat',
-  messages: [
-    { role: 'system', content: 'Be brief.' },
-    { role: 'user', content: 'Tell a tale.' },
-  ],
-  prompt: null,
-  max_tokens: 40,
-  temperature: 0.5,
-  top_p: 0.9,
-  stop: [],
-  seed: 4_000_000_000,
-};
-const TALE = 'Once upon a time there was a cat.';
 const SECOND = { models: new Map([['chat', 'second.gguf']]) };
 
-const bench = new ServerBench();
-let double: KoboldDouble;
-let url: URL;
-let engine: Engine;
-
-async function open(changes: Partial<ServerSettings> = {}): Promise<void> {
-  engine = createKoboldcpp(bench.options(url, changes));
-  await engine.discover(new AbortController().signal);
-}
-const run = (changes: Partial<TextSpec> = {}) => bench.run(engine, { ...SPEC, ...changes });
-const chat = () => double.of('/v1/chat/completions').at(-1)!;
-const native = () => double.of('/api/extra/generate/stream').at(-1)!;
-
-beforeEach(async () => {
-  double = new KoboldDouble();
-  url = await double.start();
+const bench = new DriverBench({
+  double: () => new KoboldDouble(),
+  create: createKoboldcpp,
+  spec: SPEC,
 });
-afterEach(async () => {
-  await engine.close();
-  await double.stop();
-});
+const { open, perform: run } = bench;
+const chat = () => bench.double.of('/v1/chat/completions').at(-1)!;
+const native = () => bench.double.of('/api/extra/generate/stream').at(-1)!;
 
 describe('discovery', () => {
-  const { signal } = new AbortController();
   const models = (written: string) => ({ models: new Map([['chat', written]]) });
 
   it.each([
@@ -74,22 +42,19 @@ describe('discovery', () => {
     ['a configuration without its name', { files: { 'a.kcpps': 'x' } }, models('a.kcpps'), []],
     ['a configuration with its name', { files: { 'a.kcpps': 'x' } }, models('a.kcpps:x'), ['chat']],
   ])('announces %s', async (_, state, changes, announced) => {
-    Object.assign(double, state);
-    engine = createKoboldcpp(bench.options(url, changes));
-    expect(await engine.discover(signal)).toEqual({ version: '1.115.1', models: announced });
+    Object.assign(bench.double, state);
+    expect(await open(changes)).toEqual({ version: '1.115.1', models: announced });
     expect(bench.said).toHaveLength(announced.length === 0 ? 1 : 0);
   });
 
   it('tells a wrong key, and announces nothing then', async () => {
-    double.key = 'right';
-    engine = createKoboldcpp(bench.options(url, { key: 'wrong' }));
-    await expect(engine.discover(signal)).rejects.toMatchObject({ code: 'engine_unavailable' });
+    bench.double.key = 'right';
+    await expect(open({ key: 'wrong' })).rejects.toMatchObject({ code: 'engine_unavailable' });
     expect(bench.said).toEqual([expect.stringMatching(/refuses our key/)]);
   });
 
   it('takes the address of another server for what it is', async () => {
-    engine = createKoboldcpp(bench.options(new URL('/elsewhere', url)));
-    expect(await engine.discover(signal)).toBeNull();
+    expect(await open({ url: new URL('/elsewhere', bench.url) })).toBeNull();
     expect(bench.said).toEqual(['the server at this address is no KoboldCPP']);
   });
 
@@ -133,7 +98,7 @@ describe('an answer', () => {
       stream_options: { include_usage: true },
     });
     expect(chat().key).toBe('k');
-    expect(double.aborted).toEqual([]);
+    expect(bench.double.aborted).toEqual([]);
   });
 
   it('of a plain prompt comes from its own route, which has no end mark', async () => {
@@ -146,20 +111,20 @@ describe('an answer', () => {
       stop_sequence: ['END'],
       trim_stop: true,
     });
-    expect(double.aborted).toEqual([]);
+    expect(bench.double.aborted).toEqual([]);
   });
 
   it('has another key each time', async () => {
     await open();
     await run();
     await run();
-    const keys = double.of('/v1/chat/completions').map(({ json }) => json['genkey']);
+    const keys = bench.double.of('/v1/chat/completions').map(({ json }) => json['genkey']);
     expect(new Set(keys).size).toBe(2);
   });
 
   it('that ends by length is no failure: a stop sequence is told so too', async () => {
     await open();
-    double.script.finish = 'length';
+    bench.double.script.finish = 'length';
     await run();
     expect(bench.texts.join('')).toBe(TALE);
   });
@@ -171,11 +136,11 @@ describe('an answer', () => {
     'of a %s is cut at a stop sequence by us, and the server is told to stop',
     async (_, changes) => {
       await open();
-      double.script.trouble = 'stall';
+      bench.double.script.trouble = 'stall';
       await run({ ...changes, stop: ['ere was'] });
       expect(bench.texts.join('')).toBe('Once upon a time th');
-      const generation = double.asked.find(({ json }) => 'genkey' in json)!;
-      expect(double.aborted).toEqual([generation.json['genkey']]);
+      const generation = bench.double.asked.find(({ json }) => 'genkey' in json)!;
+      expect(bench.double.aborted).toEqual([generation.json['genkey']]);
       await generation.closed;
     },
   );
@@ -198,7 +163,7 @@ describe('a conversation that is too long', () => {
     ['by its template', true],
     ['of a version that does not count chats', false],
   ])('is shortened by the count %s, and the user is told', async (_, countsChats) => {
-    double.countsChats = countsChats;
+    bench.double.countsChats = countsChats;
     await open();
     const { outputs } = await run({ messages });
     const sent = chat().json['messages'] as typeof messages;
@@ -223,22 +188,22 @@ describe('a conversation that is too long', () => {
     };
     expect(await bench.failure(run({ messages: [{ role: 'user', content }] }))).toEqual(refusal);
     expect(await bench.failure(run({ messages: [], prompt: content }))).toEqual(refusal);
-    expect(double.of('/v1/chat/completions')).toEqual([]);
+    expect(bench.double.of('/v1/chat/completions')).toEqual([]);
   });
 
   it('is refused, not made of plain words, when it is to be JSON', async () => {
     await open();
     const failure = await bench.failure(run({ json: true }));
     expect(failure).toMatchObject({ code: 'engine_rejected', retryable: false });
-    expect(double.asked.filter(({ path }) => path.includes('generate'))).toEqual([]);
+    expect(bench.double.asked.filter(({ path }) => path.includes('generate'))).toEqual([]);
   });
 });
 
 describe('a failure', () => {
   it('with success is seen: no model', async () => {
     await open();
-    double.model = 'inactive';
-    double.admin = false;
+    bench.double.model = 'inactive';
+    bench.double.admin = false;
     const { code, retryable } = await bench.failure(run({ messages: [], prompt: 'a' }));
     expect({ code, retryable }).toMatchObject({ retryable: true });
     expect(['model_unavailable', 'job_failed']).toContain(code);
@@ -250,7 +215,7 @@ describe('a failure', () => {
     ['an error', [], 'error', 'model_unavailable'],
   ])('with success is seen: %s', async (_, pieces, finish, code) => {
     await open();
-    Object.assign(double.script, { pieces, finish });
+    Object.assign(bench.double.script, { pieces, finish });
     expect(await bench.failure(run())).toMatchObject({ code, retryable: true });
     expect(await bench.failure(run({ messages: [], prompt: 'a' }))).toMatchObject({
       code,
@@ -267,22 +232,44 @@ describe('a failure', () => {
     'in the stream, %s, may be tried again, and nothing runs on',
     async (trouble, code) => {
       await open();
-      Object.assign(double.script, { trouble, at: 3 });
+      Object.assign(bench.double.script, { trouble, at: 3 });
       expect(await bench.failure(run())).toMatchObject({ code, retryable: true });
       expect(bench.texts.join('')).toBe('Once upon a');
-      expect(double.aborted).toEqual([chat().json['genkey']]);
+      expect(bench.double.aborted).toEqual([chat().json['genkey']]);
       bench.texts = [];
       expect(await bench.failure(run({ messages: [], prompt: 'a' }))).toMatchObject({
         code,
         retryable: true,
       });
-      expect(double.aborted).toEqual([chat().json['genkey'], native().json['genkey']]);
+      expect(bench.double.aborted).toEqual([chat().json['genkey'], native().json['genkey']]);
     },
   );
 
+  it('is not that the end is left out, when the server says that it came to one', async () => {
+    await open();
+    Object.assign(bench.double, { stopReason: 0 });
+    bench.double.script.trouble = 'no_finish';
+    await run();
+    expect(bench.texts.join('')).toBe(TALE);
+    expect(bench.double.aborted).toEqual([]);
+  });
+
+  it.each([
+    ['a chat', {}],
+    ['a plain prompt', { messages: [], prompt: 'a' }],
+  ])('of a process that is killed in the middle of %s is its absence', async (_, changes) => {
+    await open();
+    bench.double.killed = true;
+    expect(await bench.failure(run(changes))).toMatchObject({
+      code: 'engine_unavailable',
+      retryable: true,
+    });
+    expect(bench.texts.join('')).toBe('Once upon a');
+  });
+
   it('of a full queue may be tried again', async () => {
     await open();
-    double.busy = 1;
+    bench.double.busy = 1;
     expect(await bench.failure(run())).toMatchObject({
       code: 'engine_unavailable',
       retryable: true,
@@ -296,22 +283,24 @@ describe('a failure', () => {
     ['the end', 3, ANSWER_MS, 'job_timeout'],
   ])('of a server that stalls before %s ends the wait, and it is told', async (_, at, ms, code) => {
     await open();
-    Object.assign(double.script, { trouble: 'stall', at });
+    Object.assign(bench.double.script, { trouble: 'stall', at });
     const ended = bench.failure(run());
-    await double.until(() => double.of('/v1/chat/completions').length === 1 && double.sent === at);
+    await bench.double.until(
+      () => bench.double.of('/v1/chat/completions').length === 1 && bench.double.sent === at,
+    );
     await new Promise<void>((resolve) => {
       const look = () => (bench.texts.length === at ? resolve() : setImmediate(look));
       look();
     });
     bench.timers.fire(ms);
     expect(await ended).toMatchObject({ code });
-    expect(double.aborted).toEqual([chat().json['genkey']]);
+    expect(bench.double.aborted).toEqual([chat().json['genkey']]);
     expect(bench.timers.waiting).toBe(0);
   });
 
   it('of a server that is gone may be tried again', async () => {
     await open();
-    await double.stop();
+    await bench.double.stop();
     expect(await bench.failure(run())).toMatchObject({
       code: 'engine_unavailable',
       retryable: true,
@@ -324,18 +313,18 @@ describe('a cancel', () => {
     'after %d pieces has ended at the server when the run ends',
     async (pieces) => {
       await open();
-      double.script.trouble = 'stall';
+      bench.double.script.trouble = 'stall';
       const reason = new Error('cancelled');
       bench.onReport = () => {
         if (bench.texts.length === pieces) bench.abort.abort(reason);
       };
       await expect(run()).rejects.toBe(reason);
       expect(bench.texts).toHaveLength(pieces);
-      expect(double.aborted).toEqual([chat().json['genkey']]);
+      expect(bench.double.aborted).toEqual([chat().json['genkey']]);
       await chat().closed;
       expect(bench.timers.waiting).toBe(0);
       Object.assign(bench, { abort: new AbortController(), texts: [], onReport: () => {} });
-      double.script = newScript();
+      bench.double.script = newScript();
       await run();
       expect(bench.texts.join('')).toBe(TALE);
     },
@@ -343,24 +332,26 @@ describe('a cancel', () => {
 
   it('of a generation that still waits its turn is remembered there by its key', async () => {
     await open();
-    Object.assign(double.script, { trouble: 'stall', at: 0 });
+    Object.assign(bench.double.script, { trouble: 'stall', at: 0 });
     const ended = run();
-    await double.until(() => double.of('/v1/chat/completions').length === 1);
+    await bench.double.until(() => bench.double.of('/v1/chat/completions').length === 1);
     bench.abort.abort(new Error('cancelled'));
     await expect(ended).rejects.toThrow('cancelled');
-    expect(double.aborted).toEqual([chat().json['genkey']]);
+    expect(bench.double.aborted).toEqual([chat().json['genkey']]);
   });
 
   it('while a model loads ends the run at once; the load goes on and serves the next', async () => {
     await open(SECOND);
     const ended = run();
-    await double.until(() => double.of('/api/admin/reload_config').length === 1);
+    await bench.double.until(() => bench.double.of('/api/admin/reload_config').length === 1);
     bench.abort.abort(new Error('cancelled'));
     await expect(ended).rejects.toThrow('cancelled');
-    expect(await engine.discover(new AbortController().signal)).toMatchObject({ models: ['chat'] });
+    expect(await bench.engine.discover(new AbortController().signal)).toMatchObject({
+      models: ['chat'],
+    });
     bench.abort = new AbortController();
     await run();
-    expect(double.of('/api/admin/reload_config')).toHaveLength(1);
+    expect(bench.double.of('/api/admin/reload_config')).toHaveLength(1);
     expect(bench.texts.join('')).toBe(TALE);
   });
 });
@@ -368,14 +359,14 @@ describe('a cancel', () => {
 describe('a model swap', () => {
   it('waits for the wanted name, over the gap, and is counted as loading', async () => {
     await open({ ...SECOND, adminKey: 'a' });
-    expect(engine.resident()).toEqual([]);
+    expect(bench.engine.resident()).toEqual([]);
     const { loadMs } = await run();
-    expect(double.model).toBe('second');
-    expect(double.refusals).toBe(0);
+    expect(bench.double.model).toBe('second');
+    expect(bench.double.refusals).toBe(0);
     expect(loadMs).toBeGreaterThan(0);
     expect(bench.progress[0]).toMatchObject({ stage: 'loading' });
-    expect(engine.resident()).toEqual(['chat']);
-    const [order] = double.of('/api/admin/reload_config');
+    expect(bench.engine.resident()).toEqual(['chat']);
+    const [order] = bench.double.of('/api/admin/reload_config');
     expect(order).toMatchObject({ key: 'a', json: { filename: 'second.gguf' } });
     expect((await run()).loadMs).toBe(0);
   });
@@ -385,13 +376,13 @@ describe('a model swap', () => {
     const failure = await bench.failure(run());
     expect(failure).toMatchObject({ code: 'model_unavailable', retryable: true });
     expect(failure.detail).toMatch(/came back with first-7b/);
-    expect(double.of('/v1/chat/completions')).toEqual([]);
-    expect(engine.resident()).toEqual([]);
+    expect(bench.double.of('/v1/chat/completions')).toEqual([]);
+    expect(bench.engine.resident()).toEqual([]);
   });
 
   it('that is refused is a failure', async () => {
     await open(SECOND);
-    double.files = {};
+    bench.double.files = {};
     expect(await bench.failure(run())).toMatchObject({
       code: 'model_unavailable',
       retryable: true,
@@ -400,12 +391,12 @@ describe('a model swap', () => {
 
   it('from which the server does not come back is given up', async () => {
     await open(SECOND);
-    double.dies = true;
+    bench.double.dies = true;
     const ended = bench.failure(run());
-    await double.until(() => double.of('/api/admin/reload_config').length === 1);
+    await bench.double.until(() => bench.double.of('/api/admin/reload_config').length === 1);
     await new Promise<void>((resolve) => {
       const look = () =>
-        double.refusals === Infinity ? setImmediate(resolve) : setImmediate(look);
+        bench.double.refusals === Infinity ? setImmediate(resolve) : setImmediate(look);
       look();
     });
     bench.timers.fire(LOAD_MS);
@@ -415,29 +406,29 @@ describe('a model swap', () => {
 
   it('empties the GPU for another engine, and comes back for the next job', async () => {
     await open();
-    expect(engine.resident()).toEqual(['chat']);
-    await engine.free();
-    expect(double.model).toBe('inactive');
-    expect(engine.resident()).toEqual([]);
-    expect(await engine.discover(bench.abort.signal)).toMatchObject({ models: ['chat'] });
+    expect(bench.engine.resident()).toEqual(['chat']);
+    await bench.engine.free();
+    expect(bench.double.model).toBe('inactive');
+    expect(bench.engine.resident()).toEqual([]);
+    expect(await bench.engine.discover(bench.abort.signal)).toMatchObject({ models: ['chat'] });
     await run();
-    expect(double.model).toBe('first-7b');
+    expect(bench.double.model).toBe('first-7b');
     expect(bench.texts.join('')).toBe(TALE);
   });
 
   it('does not stop another engine when the server is gone', async () => {
     await open();
-    await double.stop();
-    await engine.free();
-    expect(engine.resident()).toEqual([]);
+    await bench.double.stop();
+    await bench.engine.free();
+    expect(bench.engine.resident()).toEqual([]);
     expect(bench.said).toEqual([expect.stringMatching(/not unloaded/)]);
   });
 
   it('is not tried without the admin API: the model stays, and so it is told', async () => {
-    double.admin = false;
+    bench.double.admin = false;
     await open();
-    await engine.free();
-    expect(double.model).toBe('first-7b');
-    expect(engine.resident()).toEqual(['chat']);
+    await bench.engine.free();
+    expect(bench.double.model).toBe('first-7b');
+    expect(bench.engine.resident()).toEqual(['chat']);
   });
 });

@@ -1,51 +1,18 @@
 import { readdir } from 'node:fs/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { TextSpec } from '#schema/job.ts';
+import { describe, expect, it } from 'vitest';
+import { DriverBench } from './doubles/driver-bench.ts';
 import { OpenaiTextDouble } from './doubles/openai-text.ts';
-import { ServerBench } from './doubles/server-bench.ts';
-import { newScript } from './doubles/text-script.ts';
-import type { Engine } from './engine.ts';
+import { newScript, TALE, TALE_SPEC as SPEC } from './doubles/text-script.ts';
 import { createOpenaiText } from './openai-text.ts';
 import { ANSWER_MS, FIRST_TOKEN_MS, NEXT_TOKEN_MS } from './openai-text/answer.ts';
-import type { ServerSettings } from './server/settings.ts';
 
-const SPEC: TextSpec = {
-  type: 'text',
-  model: 'chat',
-  messages: [
-    { role: 'system', content: 'Be brief.' },
-    { role: 'user', content: 'Tell a tale.' },
-  ],
-  prompt: null,
-  max_tokens: 40,
-  temperature: 0.5,
-  top_p: 0.9,
-  stop: [],
-  seed: 4_000_000_000,
-};
-const TALE = 'Once upon a time there was a cat.';
-
-const bench = new ServerBench();
-let double: OpenaiTextDouble;
-let url: URL;
-let engine: Engine;
-
-async function open(changes: Partial<ServerSettings> = {}): Promise<Engine> {
-  engine = createOpenaiText(bench.options(url, changes));
-  await engine.discover(bench.abort.signal);
-  return engine;
-}
-const run = (changes: Partial<TextSpec> = {}) => bench.run(engine, { ...SPEC, ...changes });
-const asked = (path = '/v1/chat/completions') => double.of(path).at(-1)!;
-
-beforeEach(async () => {
-  double = new OpenaiTextDouble();
-  url = await double.start();
+const bench = new DriverBench({
+  double: () => new OpenaiTextDouble(),
+  create: createOpenaiText,
+  spec: SPEC,
 });
-afterEach(async () => {
-  await engine.close();
-  await double.stop();
-});
+const { open, perform: run } = bench;
+const asked = (path = '/v1/chat/completions') => bench.double.of(path).at(-1)!;
 
 describe('discovery', () => {
   const signal = new AbortController().signal;
@@ -56,9 +23,8 @@ describe('discovery', () => {
     ['what the operator named is not there', ['a'], { models: new Map([['chat', 'b']]) }, []],
     ['no model', [], {}, []],
   ])('announces by what the server lists: %s', async (_, models, changes, announced) => {
-    double.models = models;
-    engine = createOpenaiText(bench.options(url, changes));
-    expect(await engine.discover(signal)).toEqual({
+    bench.double.models = models;
+    expect(await open(changes)).toEqual({
       version: expect.any(String),
       models: announced,
     });
@@ -66,17 +32,18 @@ describe('discovery', () => {
 
   it('tells the operator once what is missing', async () => {
     await open({ models: new Map([['chat', 'b']]) });
-    await engine.discover(signal);
+    await bench.engine.discover(signal);
     expect(bench.said).toEqual(['the server has no b for chat; it has qwen2.5:7b, other']);
   });
 
   it('is away when nobody answers, the key is wrong, or the answer is no list', async () => {
-    double.key = 'right';
-    engine = createOpenaiText(bench.options(url, { key: 'wrong' }));
-    await expect(engine.discover(signal)).rejects.toMatchObject({ code: 'engine_unavailable' });
+    bench.double.key = 'right';
+    await expect(open({ key: 'wrong' })).rejects.toMatchObject({ code: 'engine_unavailable' });
     expect(bench.said).toEqual([expect.stringMatching(/key/)]);
-    await double.stop();
-    await expect(engine.discover(signal)).rejects.toMatchObject({ code: 'engine_unavailable' });
+    await bench.double.stop();
+    await expect(bench.engine.discover(signal)).rejects.toMatchObject({
+      code: 'engine_unavailable',
+    });
   });
 });
 
@@ -84,7 +51,7 @@ describe('an answer', () => {
   it.each(['llamacpp', 'vllm', 'library'] as const)(
     'comes piece by piece from %s',
     async (kind) => {
-      double.kind = kind;
+      bench.double.kind = kind;
       await open({ key: 'k' });
       const { outputs, usage, loadMs } = await run();
       expect(bench.texts).toEqual(newScript().pieces);
@@ -103,7 +70,7 @@ describe('an answer', () => {
         stream: true,
         stream_options: { include_usage: true },
       });
-      expect(engine.resident()).toEqual(['chat']);
+      expect(bench.engine.resident()).toEqual(['chat']);
     },
   );
 
@@ -113,6 +80,19 @@ describe('an answer', () => {
     expect(asked('/v1/completions').json).toMatchObject({ prompt: 'Once', stop: ['\n'] });
     expect(bench.texts.join('')).toBe(TALE);
   });
+
+  it.each(['llamacpp', 'vllm', 'library'] as const)(
+    'is kept to JSON by %s when it is asked for, to a chat and to a plain prompt',
+    async (kind) => {
+      bench.double.kind = kind;
+      await open();
+      for (const changes of [{}, { messages: [], prompt: 'Once' }]) {
+        bench.texts = [];
+        await run({ ...changes, json: true });
+        expect(JSON.parse(bench.texts.join(''))).toEqual({ cat: 1 });
+      }
+    },
+  );
 
   it('reports its tokens as they come', async () => {
     await open();
@@ -129,7 +109,7 @@ describe('an answer', () => {
 
   it('ends at a stop sequence, over pieces too, and the server is left', async () => {
     await open();
-    double.script.trouble = 'stall';
+    bench.double.script.trouble = 'stall';
     const { usage } = await run({ stop: ['there w'] });
     expect(bench.texts.join('')).toBe('Once upon a time ');
     expect(usage.completionTokens).toBe(6);
@@ -137,13 +117,13 @@ describe('an answer', () => {
   });
 
   it('is counted by its pieces when the server does not count', async () => {
-    double.usage = false;
+    bench.double.usage = false;
     await open();
     expect((await run()).usage).toEqual({ promptTokens: 11, completionTokens: 9 });
   });
 
   it('does not show thoughts, and counts them as life', async () => {
-    double.thoughts = 3;
+    bench.double.thoughts = 3;
     await open();
     await run();
     expect(bench.texts.join('')).toBe(TALE);
@@ -159,11 +139,11 @@ describe('a conversation that is too long', () => {
   const messages = [SPEC.messages[0]!, ...turns, SPEC.messages[1]!];
 
   it.each(['llamacpp', 'vllm'] as const)('is shortened before by the count of %s', async (kind) => {
-    double.kind = kind;
+    bench.double.kind = kind;
     await open();
     const { outputs } = await run({ messages });
     const sent = asked().json['messages'] as typeof messages;
-    expect(double.of('/v1/chat/completions')).toHaveLength(1);
+    expect(bench.double.of('/v1/chat/completions')).toHaveLength(1);
     expect([sent[0], sent.at(-1)]).toEqual([messages[0], messages.at(-1)]);
     expect(sent.length).toBeLessThan(messages.length);
     expect(outputs).toHaveLength(2);
@@ -173,10 +153,10 @@ describe('a conversation that is too long', () => {
   });
 
   it('is shortened after the refusal of a server that does not count', async () => {
-    double.kind = 'library';
+    bench.double.kind = 'library';
     await open();
     const { outputs } = await run({ messages });
-    expect(double.of('/v1/chat/completions').length).toBeGreaterThan(1);
+    expect(bench.double.of('/v1/chat/completions').length).toBeGreaterThan(1);
     expect(await bench.file('1.txt')).toMatch(/left out/);
     expect(outputs).toHaveLength(2);
     expect((asked().json['messages'] as unknown[])[0]).toEqual(messages[0]);
@@ -185,7 +165,7 @@ describe('a conversation that is too long', () => {
   it.each(['llamacpp', 'vllm', 'library'] as const)(
     'is refused by %s when one message is',
     async (kind) => {
-      double.kind = kind;
+      bench.double.kind = kind;
       await open();
       const content = 'word '.repeat(200);
       const failure = bench.failure(run({ messages: [{ role: 'user', content }] }));
@@ -210,7 +190,7 @@ describe('a failure', () => {
     [500, '<html>oops</html>', 'job_failed', true],
   ])('with status %d, %s, is %s', async (status, text, code, retryable) => {
     await open();
-    double.refusal = { status, body: text };
+    bench.double.refusal = { status, body: text };
     const failure = await bench.failure(run());
     expect(failure).toMatchObject({ code, retryable });
     expect(failure.detail).toContain(String(status));
@@ -224,7 +204,7 @@ describe('a failure', () => {
     ['no_finish', 'job_failed', true],
   ] as const)('in the stream, %s, is %s', async (trouble, code, retryable) => {
     await open();
-    Object.assign(double.script, { trouble, at: 3 });
+    Object.assign(bench.double.script, { trouble, at: 3 });
     expect(await bench.failure(run())).toMatchObject({ code, retryable });
     expect(bench.texts.join('')).toBe('Once upon a');
     expect(await readdir(bench.directory)).toEqual([]);
@@ -237,13 +217,13 @@ describe('a failure', () => {
     ['blocked', ['a'], 'content_filter', [], 'content_blocked', false],
   ] as const)('of an answer that is %s', async (_, pieces, finish, stop, code, retryable) => {
     await open();
-    Object.assign(double.script, { pieces, finish });
+    Object.assign(bench.double.script, { pieces, finish });
     expect(await bench.failure(run({ stop: [...stop] }))).toMatchObject({ code, retryable });
   });
 
   it('of a model that only thinks says what to do', async () => {
-    double.thoughts = 2;
-    Object.assign(double.script, { pieces: [], finish: 'length' });
+    bench.double.thoughts = 2;
+    Object.assign(bench.double.script, { pieces: [], finish: 'length' });
     await open();
     expect(await bench.failure(run())).toMatchObject({
       code: 'engine_rejected',
@@ -257,9 +237,11 @@ describe('a failure', () => {
     ['the end', 3, ANSWER_MS, 'job_timeout'],
   ])('of a server that stalls before %s ends the wait', async (_, at, ms, code) => {
     await open();
-    Object.assign(double.script, { trouble: 'stall', at });
+    Object.assign(bench.double.script, { trouble: 'stall', at });
     const ended = bench.failure(run());
-    await double.until(() => double.sent === at && double.of('/v1/chat/completions').length === 1);
+    await bench.double.until(
+      () => bench.double.sent === at && bench.double.of('/v1/chat/completions').length === 1,
+    );
     await new Promise<void>((resolve) => {
       const look = () => (bench.texts.length === at ? resolve() : setImmediate(look));
       look();
@@ -272,7 +254,7 @@ describe('a failure', () => {
 
   it('of a server that is gone may be tried again', async () => {
     await open();
-    await double.stop();
+    await bench.double.stop();
     expect(await bench.failure(run())).toMatchObject({
       code: 'engine_unavailable',
       retryable: true,
@@ -281,15 +263,15 @@ describe('a failure', () => {
 
   it('of a job that is not text, or of an unknown model, asks nobody', async () => {
     await open();
-    const before = double.asked.length;
+    const before = bench.double.asked.length;
     expect(await bench.failure(run({ model: 'nope' }))).toMatchObject({
       code: 'model_unavailable',
     });
     const image = { ...SPEC, type: 'image' } as never;
-    expect(await bench.failure(bench.run(engine, image))).toMatchObject({
+    expect(await bench.failure(bench.run(bench.engine, image))).toMatchObject({
       code: 'engine_rejected',
     });
-    expect(double.asked).toHaveLength(before);
+    expect(bench.double.asked).toHaveLength(before);
   });
 });
 
@@ -298,21 +280,21 @@ describe('a cancel', () => {
     'after %d pieces closes the stream and tells nothing more',
     async (pieces) => {
       await open();
-      double.script.trouble = 'stall';
+      bench.double.script.trouble = 'stall';
       const reason = new Error('cancelled');
       const ended = run();
       bench.onReport = () => {
         if (pieces > 0 && bench.texts.length === pieces) bench.abort.abort(reason);
       };
       if (pieces === 0) {
-        await double.until(() => double.of('/v1/chat/completions').length === 1);
+        await bench.double.until(() => bench.double.of('/v1/chat/completions').length === 1);
         bench.abort.abort(reason);
       }
       await expect(ended).rejects.toBe(reason);
       expect(bench.texts).toHaveLength(pieces);
       await asked().closed;
       expect(bench.timers.waiting).toBe(0);
-      double.script = newScript();
+      bench.double.script = newScript();
       Object.assign(bench, { abort: new AbortController(), texts: [], onReport: () => {} });
       await run();
       expect(bench.texts.join('')).toBe(TALE);
@@ -321,44 +303,44 @@ describe('a cancel', () => {
 
   it('before the start asks nobody', async () => {
     await open();
-    const before = double.asked.length;
+    const before = bench.double.asked.length;
     bench.abort.abort(new Error('cancelled'));
     await expect(run()).rejects.toThrow('cancelled');
-    expect(double.asked).toHaveLength(before);
+    expect(bench.double.asked).toHaveLength(before);
   });
 });
 
 describe('memory', () => {
   it('is given back by Ollama when another engine needs it', async () => {
-    double.kind = 'library';
+    bench.double.kind = 'library';
     await open();
-    expect(engine.resident()).toEqual([]);
+    expect(bench.engine.resident()).toEqual([]);
     await run();
-    await engine.free();
-    expect(double.unloaded).toEqual(['qwen2.5:7b']);
-    expect(engine.resident()).toEqual([]);
+    await bench.engine.free();
+    expect(bench.double.unloaded).toEqual(['qwen2.5:7b']);
+    expect(bench.engine.resident()).toEqual([]);
   });
 
   it('is not held by a server that is gone: other engines go on', async () => {
-    double.kind = 'library';
+    bench.double.kind = 'library';
     await open();
     await run();
-    await double.stop();
-    await engine.free();
-    expect(engine.resident()).toEqual([]);
+    await bench.double.stop();
+    await bench.engine.free();
+    expect(bench.engine.resident()).toEqual([]);
     expect(bench.said).toEqual([expect.stringMatching(/not unloaded/)]);
   });
 
   it('is not held by a server that does not answer any more', async () => {
     await open();
-    await double.stop();
-    await expect(engine.discover(bench.abort.signal)).rejects.toThrow();
-    expect(engine.resident()).toEqual([]);
+    await bench.double.stop();
+    await expect(bench.engine.discover(bench.abort.signal)).rejects.toThrow();
+    expect(bench.engine.resident()).toEqual([]);
   });
 
   it('is kept by a server that cannot unload, and so it is told', async () => {
     await open();
-    await engine.free();
-    expect(engine.resident()).toEqual(['chat']);
+    await bench.engine.free();
+    expect(bench.engine.resident()).toEqual(['chat']);
   });
 });

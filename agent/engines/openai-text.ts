@@ -9,7 +9,7 @@ import { z } from 'zod';
 import type { JobSpec, TextSpec } from '#schema/job.ts';
 import type { ModelId } from '#schema/model.ts';
 import { EngineError } from './engine.ts';
-import type { Engine, EngineInfo, RunContext, RunResult } from './engine.ts';
+import type { Engine, RunContext, RunResult } from './engine.ts';
 import { estimateTokens, readAnswer, writeAnswer } from './openai-text/answer.ts';
 import type { Answer } from './openai-text/answer.ts';
 import { readChunks } from './openai-text/chunk.ts';
@@ -17,10 +17,11 @@ import { describeDropped, fitMessages, shorterOnes } from './openai-text/context
 import type { Fit } from './openai-text/context.ts';
 import { findTokenizer } from './openai-text/tokenizer.ts';
 import type { TextServer, Tokenizer } from './openai-text/tokenizer.ts';
-import { ServerClient } from './server/client.ts';
-import { freeQuietly, matchModels, Teller, wrongType } from './server/engine.ts';
+import { ServerEngine } from './server/driver.ts';
+import type { Found } from './server/driver.ts';
+import { matchModels, wrongType } from './server/engine.ts';
 import type { ServerOptions } from './server/engine.ts';
-import { failed, isContextFault, lacking, refused } from './server/fault.ts';
+import { failed, isContextFault, refused } from './server/fault.ts';
 
 const USUAL = 'chat';
 /** How often a conversation is shortened that a server without a tokenizer refuses. */
@@ -44,66 +45,39 @@ interface Served {
   readonly lengthMax: number | null;
 }
 
-class OpenaiText implements Engine {
+class OpenaiText extends ServerEngine<Served> {
   readonly name = 'text';
-  readonly #options: ServerOptions;
-  readonly #client: ServerClient;
-  readonly #teller: Teller;
-  #served: ReadonlyMap<ModelId, Served> = new Map();
-  #resident: readonly ModelId[] = [];
 
-  constructor(options: ServerOptions) {
-    this.#options = options;
-    this.#client = new ServerClient({ ...options.settings, after: options.after });
-    this.#teller = new Teller(options.say);
-  }
-
-  async discover(signal: AbortSignal): Promise<EngineInfo | null> {
-    try {
-      return await this.#discover(signal);
-    } catch (error) {
-      // What does not answer any more holds nothing.
-      this.#resident = [];
-      throw error;
-    }
-  }
-
-  async #discover(signal: AbortSignal): Promise<EngineInfo | null> {
-    const answer = await this.#teller.watching(this.#client.json('/v1/models', { signal }));
+  protected async look(signal: AbortSignal): Promise<Found<Served> | null> {
+    const answer = await this.teller.watching(this.client.json('/v1/models', { signal }));
     if (answer === null) return null;
     const listed = Models.safeParse(answer);
     if (!listed.success) throw failed('/v1/models: no list of models');
     const { data } = listed.data;
-    const { settings } = this.#options;
+    const { settings } = this;
     const ids = data.map(({ id }) => id);
     const { names, missing } = matchModels('text', { settings, ids, usual: USUAL });
-    this.#teller.tell(missing);
+    this.teller.tell(missing);
     const entries = [...names].map(([id, name]): [ModelId, Served] => {
       const entry = data.find((other) => other.id === name)!;
       return [id, { name, kind: kindOf(entry), lengthMax: entry.max_model_len ?? null }];
     });
-    this.#served = new Map(entries);
-    const steady = entries.filter(([, { kind }]) => kind === 'llamacpp' || kind === 'vllm');
     // These have loaded what they list; a router of llama.cpp too, as far as anybody can tell.
-    this.#resident = [...new Set([...this.#resident, ...steady.map(([id]) => id)])];
+    const steady = entries.filter(([, { kind }]) => kind === 'llamacpp' || kind === 'vllm');
     const kinds = [...new Set(data.map(({ owned_by: owner }) => owner ?? 'unknown'))];
-    return { version: kinds.join(', ').slice(0, 200), models: [...names.keys()] };
-  }
-
-  resident(): readonly ModelId[] {
-    return this.#resident;
+    const version = kinds.join(', ').slice(0, 200);
+    return { version, served: new Map(entries), loaded: new Map(steady) };
   }
 
   async run(spec: JobSpec, context: RunContext): Promise<RunResult> {
     context.signal.throwIfAborted();
     if (spec.type !== 'text') throw wrongType('a text server', spec.type);
-    const served = this.#served.get(spec.model);
-    if (!served) throw lacking(`the server has no model for ${spec.model}`);
+    const served = this.find(spec.model);
     const { signal } = context;
     const { name: model, kind, lengthMax } = served;
-    const tokenizer = await findTokenizer(this.#client, { kind, model, lengthMax }, signal);
+    const tokenizer = await findTokenizer(this.client, { kind, model, lengthMax }, signal);
     const { answer, fit } = await this.#answer({ spec, served, tokenizer, context });
-    this.#resident = [...new Set([...this.#resident, spec.model])];
+    this.holds(spec.model, served);
     const memory = tokenizer?.contextTokens ?? null;
     const note = fit.dropped > 0 ? describeDropped(fit.dropped, memory) : null;
     return {
@@ -113,27 +87,11 @@ class OpenaiText implements Engine {
     };
   }
 
-  async free(): Promise<void> {
-    const onGone = () => {
-      this.#resident = [];
-    };
-    await freeQuietly(() => this.#free(), { say: this.#options.say, onGone });
-  }
-
-  async #free(): Promise<void> {
-    for (const id of this.#resident) {
-      const served = this.#served.get(id);
-      if (served?.kind !== 'ollama') continue;
-      // Ollama's own way to unload: a request that asks for nothing and keeps nothing.
-      const json = { model: served.name, keep_alive: 0 };
-      const { signal } = new AbortController();
-      const { status } = await this.#client.ask('/api/generate', { json, signal });
-      if (status === 200) this.#resident = this.#resident.filter((other) => other !== id);
-    }
-  }
-
-  close(): Promise<void> {
-    return this.#client.close();
+  /** Ollama's own way: a request that asks for nothing and keeps nothing. */
+  protected async unload({ kind, name }: Served, signal: AbortSignal): Promise<boolean> {
+    if (kind !== 'ollama') return false;
+    const json = { model: name, keep_alive: 0 };
+    return (await this.client.ask('/api/generate', { json, signal })).status === 200;
   }
 
   async #answer(work: Work): Promise<{ answer: Answer; fit: Fit }> {
@@ -163,7 +121,7 @@ class OpenaiText implements Engine {
   }
 
   #read({ spec, served, context }: Work, fit: Fit): Promise<Answer> {
-    const client = this.#client;
+    const { client } = this;
     const json = {
       model: served.name,
       ...(spec.prompt === null ? { messages: fit.messages } : { prompt: spec.prompt }),
@@ -172,7 +130,7 @@ class OpenaiText implements Engine {
       top_p: spec.top_p,
       seed: spec.seed,
       ...(spec.stop.length > 0 ? { stop: spec.stop } : {}),
-      ...(spec.json ? { response_format: { type: 'json_object' } } : {}),
+      ...(spec.json ? jsonOnly(served.kind, spec) : {}),
       stream: true,
       stream_options: { include_usage: true },
     };
@@ -212,6 +170,14 @@ export async function fitSpec(
   const room = { contextTokens, maxTokens, count: () => countText(prompt ?? '', signal) };
   if (prompt !== null) return fitMessages([], room);
   return fitMessages(spec.messages, { ...room, count: (some) => count(some, signal) });
+}
+
+/** llama.cpp takes a wish without a schema for none, and knows one of a prompt by another name. */
+function jsonOnly(kind: TextServer, { prompt }: TextSpec): object {
+  const type = 'json_object';
+  if (kind !== 'llamacpp') return { response_format: { type } };
+  const schema = { type: 'object' };
+  return prompt === null ? { response_format: { type, schema } } : { json_schema: schema };
 }
 
 /** What an answer used: by the server's count, else by the tokenizer's and an estimate. */

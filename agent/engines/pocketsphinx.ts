@@ -9,16 +9,16 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CONTENT_TYPES } from '#schema/artifact.ts';
 import type { JobSpec, TranscriptionSpec } from '#schema/job.ts';
 import { JOB_RUN_MS_MAX } from '#schema/limits.ts';
 import { EngineError } from './engine.ts';
 import type { Engine, EngineInfo, RunContext, RunResult } from './engine.ts';
+import { findCommand } from './ffmpeg.ts';
 import { toTranscript } from './pocketsphinx/words.ts';
 import { Pace } from './server/pace.ts';
 import { afterReal } from './server/watch.ts';
-import { findCommand, isPlain, prepare, unreadable } from './whisper/recording.ts';
-import { render, TRANSCRIPT_TYPES } from './whisper/transcript.ts';
+import { deliver } from './whisper/delivery.ts';
+import { isPlain, prepare, unreadable } from './whisper/recording.ts';
 
 const MODEL = 'pocketsphinx';
 const COMMAND = 'pocketsphinx_continuous';
@@ -69,20 +69,10 @@ class Pocketsphinx implements Engine {
       throw unreadable('without ffmpeg only WAV of 16 kHz, mono, 16 bits can be read');
     }
     const { path, durationS } = recording;
-    const onFraction = (fraction: number) =>
-      context.onProgress({ fraction, stage: 'running', step: null, steps: null });
-    const told = await this.#pace.measure(durationS, onFraction, () =>
+    const told = await this.#pace.measure(durationS, context, () =>
       recognise({ command, path, directory, signal }),
     );
-    const transcript = toTranscript(told, durationS);
-    if (transcript.text === '') throw unreadable('no speech was heard in the recording');
-    const contentType = TRANSCRIPT_TYPES[job.format];
-    const file = join(directory, `0.${CONTENT_TYPES[contentType]}`);
-    await writeFile(file, render(transcript, job));
-    signal.throwIfAborted();
-    const none = { width: null, height: null, durationS: null, thumbnail: null };
-    const outputs = [{ path: file, contentType, ...none }];
-    return { outputs, usage: { audioS: durationS }, loadMs: 0 };
+    return deliver(toTranscript(told, durationS), job, { directory, signal });
   }
 
   free(): Promise<void> {

@@ -1,11 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { SpeechSpec } from '#schema/job.ts';
 import { decodeWav, durationOf } from './audio.ts';
-import { ServerBench } from './doubles/server-bench.ts';
+import { DriverBench } from './doubles/driver-bench.ts';
+import { installFfmpeg } from './doubles/ffmpeg.ts';
 import { mp3Of, opusOf, SpeechDouble, wavOf } from './doubles/speech.ts';
-import type { Engine } from './engine.ts';
-import type { ServerSettings } from './server/settings.ts';
 import { createSpeech, SPEECH_MS } from './speech.ts';
 import { kindOf } from './speech/sound.ts';
 
@@ -19,52 +18,48 @@ const SPEC: SpeechSpec = {
   format: 'wav',
 };
 
-const bench = new ServerBench();
-let double: SpeechDouble;
-let url: URL;
-let engine: Engine;
+const NO_FFMPEG = 'no-such-ffmpeg';
+let ffmpeg = NO_FFMPEG;
 
-async function open(changes: Partial<ServerSettings> = {}): Promise<void> {
-  engine = createSpeech(bench.options(url, changes));
-  await engine.discover(new AbortController().signal);
-}
-const run = (changes: Partial<SpeechSpec> = {}) => bench.run(engine, { ...SPEC, ...changes });
-const asked = () => double.of('/v1/audio/speech').at(-1)!;
-
-beforeEach(async () => {
-  double = new SpeechDouble();
-  url = await double.start();
+const bench = new DriverBench({
+  double: () => new SpeechDouble(),
+  create: (options) => createSpeech({ ffmpeg, ...options }),
+  spec: SPEC,
 });
-afterEach(async () => {
-  await engine.close();
-  await double.stop();
+const { open, perform: run } = bench;
+const asked = () => bench.double.of('/v1/audio/speech').at(-1)!;
+
+beforeEach(() => {
+  ffmpeg = NO_FFMPEG;
 });
 
 describe('discovery', () => {
-  const { signal } = new AbortController();
   const speaches = { kind: 'speaches', models: ['speaches-ai/Kokoro-82M-v1.0-ONNX', 'piper'] };
   const piper = { models: new Map([['kokoro', 'piper']]) };
   it.each([
     ['Kokoro-FastAPI', {}, {}, ['kokoro']],
     ['speaches, by its full name', speaches, {}, ['kokoro']],
     ['what the operator named', speaches, piper, ['kokoro']],
-    ['KoboldCPP with the voices', { kind: 'koboldcpp' }, {}, ['kokoro']],
     ['KoboldCPP without a speech model', { kind: 'koboldcpp', tts: false }, {}, []],
     ['KoboldCPP with other voices', { kind: 'koboldcpp', voices: ['kobo'] }, {}, []],
     ['another model', { models: ['piper'] }, {}, []],
     ['a model that the operator named and that is not there', {}, piper, []],
     ['one voice too few', { voices: ['af_heart'] }, {}, []],
   ])('announces by list and voices: %s', async (_, state, changes, models) => {
-    Object.assign(double, state);
-    engine = createSpeech(bench.options(url, changes));
-    expect(await engine.discover(signal)).toMatchObject({ models });
+    Object.assign(bench.double, state);
+    expect(await open(changes)).toMatchObject({ models });
     expect(bench.said).toHaveLength(models.length === 0 ? 1 : 0);
   });
 
+  it('announces KoboldCPP with the voices, and says that without ffmpeg it makes no MP3', async () => {
+    bench.double.kind = 'koboldcpp';
+    expect(await open()).toEqual({ version: 'KoboldCpp', models: ['kokoro'] });
+    expect(bench.said).toEqual([expect.stringMatching(/ffmpeg is not on the PATH/)]);
+  });
+
   it('is away with a wrong key, and says so', async () => {
-    double.key = 'right';
-    engine = createSpeech(bench.options(url));
-    await expect(engine.discover(signal)).rejects.toMatchObject({ code: 'engine_unavailable' });
+    bench.double.key = 'right';
+    await expect(open()).rejects.toMatchObject({ code: 'engine_unavailable' });
   });
 });
 
@@ -83,7 +78,7 @@ describe('speech', () => {
     expect(asked().key).toBe('k');
     expect(outputs).toMatchObject([{ contentType: 'audio/wav', durationS: 2 }]);
     expect(usage).toEqual({ audioS: 2 });
-    expect(engine.resident()).toEqual(['kokoro']);
+    expect(bench.engine.resident()).toEqual(['kokoro']);
     expect(bench.progress[0]).toEqual({ fraction: 0, stage: 'running', step: null, steps: null });
   });
 
@@ -108,7 +103,7 @@ describe('speech', () => {
   });
 
   it('that comes as WAV whatever was asked for becomes Ogg, and is refused as MP3', async () => {
-    double.kind = 'koboldcpp';
+    bench.double.kind = 'koboldcpp';
     await open();
     const { outputs } = await run({ format: 'ogg' });
     expect(outputs).toMatchObject([{ contentType: 'audio/ogg', durationS: 2 }]);
@@ -119,9 +114,38 @@ describe('speech', () => {
   });
 
   it.each([
+    ['mp3', wavOf(2), mp3Of(77), 'audio/mpeg', '0.mp3'],
+    ['ogg', mp3Of(77), opusOf(2), 'audio/ogg', '0.ogg'],
+    ['wav', opusOf(2), wavOf(2), 'audio/wav', '0.wav'],
+  ] as const)(
+    'that comes as something else becomes %s by ffmpeg, which leaves nothing behind',
+    async (format, answer, made, contentType, name) => {
+      const double = await installFfmpeg(bench.directory, made);
+      ffmpeg = double.path;
+      bench.double.body = answer;
+      await open();
+      const { outputs, usage } = await run({ format });
+      expect(outputs).toMatchObject([{ contentType }]);
+      expect(usage.audioS).toBeCloseTo(2, 1);
+      expect((await readFile(outputs[0]!.path)).equals(made)).toBe(true);
+      expect(await double.args()).toMatch(new RegExp(`-map_metadata -1 .*-f ${format} -y`));
+      expect((await readdir(bench.directory)).sort()).toEqual([name, 'bin']);
+    },
+  );
+
+  it('that ffmpeg makes something else of is a failure', async () => {
+    ffmpeg = (await installFfmpeg(bench.directory, Buffer.from('words'))).path;
+    bench.double.body = wavOf(2);
+    await open();
+    const failure = await bench.failure(run({ format: 'mp3' }));
+    expect(failure).toMatchObject({ code: 'job_failed', retryable: true });
+  });
+
+  it.each([
     ['en-GB', { lang_code: 'b' }],
     ['fr', { lang_code: 'f' }],
     ['pt-BR', { lang_code: 'p' }],
+    ['en-AU', {}],
     ['auto', {}],
   ])('in %s is asked for by its letter', async (language, fields) => {
     await open();
@@ -142,7 +166,7 @@ describe('speech', () => {
       await open();
       const failure = await bench.failure(run(changes));
       expect(failure).toMatchObject({ code: 'engine_rejected', retryable: false });
-      expect(double.of('/v1/audio/speech')).toEqual([]);
+      expect(bench.double.of('/v1/audio/speech')).toEqual([]);
     },
   );
 });
@@ -158,7 +182,7 @@ describe('a failure', () => {
     [503, 'warming up', 'engine_unavailable', true],
   ])('with status %d, %s, is %s', async (status, body, code, retryable) => {
     await open();
-    double.refusal = { status, body };
+    bench.double.refusal = { status, body };
     expect(await bench.failure(run())).toMatchObject({ code, retryable });
   });
 
@@ -168,7 +192,7 @@ describe('a failure', () => {
     ['words', Buffer.from('{"error":"boom"}'), /not a sound: .*boom/],
   ])('with success is seen: %s', async (_, body, detail) => {
     await open();
-    double.body = body;
+    bench.double.body = body;
     const failure = await bench.failure(run());
     expect(failure).toMatchObject({ code: 'job_failed', retryable: true });
     expect(failure.detail).toMatch(detail);
@@ -177,16 +201,16 @@ describe('a failure', () => {
 
   it('of an answer that breaks off may be tried again', async () => {
     await open();
-    double.breaks = true;
+    bench.double.breaks = true;
     const failure = await bench.failure(run());
     expect(failure).toMatchObject({ code: 'engine_unavailable', retryable: true });
   });
 
   it('of a server that never answers ends the wait', async () => {
     await open();
-    double.stalls = true;
+    bench.double.stalls = true;
     const ended = bench.failure(run());
-    await double.until(() => double.of('/v1/audio/speech').length === 1);
+    await bench.double.until(() => bench.double.of('/v1/audio/speech').length === 1);
     bench.timers.fire(SPEECH_MS);
     expect(await ended).toMatchObject({ code: 'engine_unavailable' });
     await asked().closed;
@@ -196,9 +220,9 @@ describe('a failure', () => {
 
 it('a cancel closes the connection at once', async () => {
   await open();
-  double.stalls = true;
+  bench.double.stalls = true;
   const ended = run();
-  await double.until(() => double.of('/v1/audio/speech').length === 1);
+  await bench.double.until(() => bench.double.of('/v1/audio/speech').length === 1);
   const reason = new Error('cancelled');
   bench.abort.abort(reason);
   await expect(ended).rejects.toBe(reason);
@@ -213,21 +237,21 @@ describe('memory', () => {
     ['speaches', false, []],
     ['koboldcpp', false, ['kokoro']],
   ] as const)('of %s is given back when it can be (%s)', async (kind, mayUnload, resident) => {
-    Object.assign(double, { kind, mayUnload });
-    if (kind === 'speaches') double.models = ['kokoro'];
+    Object.assign(bench.double, { kind, mayUnload });
+    if (kind === 'speaches') bench.double.models = ['kokoro'];
     await open();
     await run();
-    await engine.free();
-    expect(engine.resident()).toEqual(resident);
+    await bench.engine.free();
+    expect(bench.engine.resident()).toEqual(resident);
   });
 });
 
 it('a server that is gone holds no memory, and stops no other engine', async () => {
   await open();
   await run();
-  await double.stop();
-  await engine.free();
-  expect(engine.resident()).toEqual([]);
+  await bench.double.stop();
+  await bench.engine.free();
+  expect(bench.engine.resident()).toEqual([]);
 });
 
 it.each([

@@ -4,30 +4,24 @@
  * whatever was asked for, or nothing with success. A model is announced when the server lists
  * it and has the voices that the catalog promises.
  */
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { z } from 'zod';
-import { CONTENT_TYPES } from '#schema/artifact.ts';
 import type { JobSpec, SpeechSpec } from '#schema/job.ts';
-import { ARTIFACT_BYTES_MAX } from '#schema/limits.ts';
 import { findModel } from '#schema/model.ts';
-import type { ModelId } from '#schema/model.ts';
-import { decodeWav, writeSound } from './audio.ts';
-import type { Engine, EngineInfo, RunContext, RunResult } from './engine.ts';
-import { ServerClient } from './server/client.ts';
-import { freeQuietly, matchModels, Teller, wrongType } from './server/engine.ts';
+import { RESULT_BUFFER_BYTES_MAX } from '../limits.ts';
+import type { Engine, RunContext, RunResult } from './engine.ts';
+import { ServerEngine } from './server/driver.ts';
+import type { Found } from './server/driver.ts';
+import { matchModels, wrongType } from './server/engine.ts';
 import type { ServerOptions } from './server/engine.ts';
-import { failed, faultOf, lacking, refused } from './server/fault.ts';
+import { faultOf, refused } from './server/fault.ts';
 import { Pace } from './server/pace.ts';
-import { afterReal } from './server/watch.ts';
-import { kindOf } from './speech/sound.ts';
-import type { SoundKind } from './speech/sound.ts';
+import { deliver } from './speech/delivery.ts';
 
 const USUAL = 'kokoro';
+const KOBOLD = 'KoboldCpp';
 /** Ten minutes of speech on a processor alone. */
 export const SPEECH_MS = 15 * 60_000;
 
-const TYPES = { wav: 'audio/wav', mp3: 'audio/mpeg', ogg: 'audio/ogg' } as const;
 /** What the API calls a format; Opus comes in Ogg. */
 const API_FORMATS = { wav: 'wav', mp3: 'mp3', ogg: 'opus' } as const;
 /** Kokoro's letters for languages; English is left to the voice, which says which English. */
@@ -44,8 +38,7 @@ const LANGUAGES: Readonly<Record<string, string>> = {
   zh: 'z',
 };
 
-const Models = z.object({ data: z.array(z.object({ id: z.string() })) });
-const Kobold = z.object({ result: z.literal('KoboldCpp'), tts: z.boolean().default(false) });
+const Kobold = z.object({ result: z.literal(KOBOLD), tts: z.boolean().default(false) });
 const Voice = z.union([
   z.string(),
   z.object({ voice_id: z.string() }).transform(({ voice_id: id }) => id),
@@ -57,39 +50,19 @@ const Voices = z.union([
   z.object({ voices: z.array(Voice) }).transform(({ voices }) => voices),
 ]);
 
-class Speech implements Engine {
+class Speech extends ServerEngine<string> {
   readonly name = 'speech';
-  readonly #options: ServerOptions;
-  readonly #client: ServerClient;
-  readonly #teller: Teller;
-  readonly #pace: Pace;
-  #names: ReadonlyMap<ModelId, string> = new Map();
+  readonly #pace = new Pace(this.client.after);
+  #ffmpeg: string | null = null;
   #voices: readonly string[] = [];
-  #resident: readonly ModelId[] = [];
 
-  constructor(options: ServerOptions) {
-    this.#options = options;
-    this.#client = new ServerClient({ ...options.settings, after: options.after });
-    this.#teller = new Teller(options.say);
-    this.#pace = new Pace(options.after ?? afterReal);
-  }
-
-  async discover(signal: AbortSignal): Promise<EngineInfo | null> {
-    try {
-      return await this.#discover(signal);
-    } catch (error) {
-      // What does not answer any more holds nothing.
-      this.#resident = [];
-      throw error;
-    }
-  }
-
-  async #discover(signal: AbortSignal): Promise<EngineInfo | null> {
-    const listed = await this.#list(signal);
+  protected async look(signal: AbortSignal): Promise<Found<string> | null> {
+    const listed = await this.#listed(signal);
     if (!listed) return null;
-    const { settings } = this.#options;
+    const { settings } = this;
     const { names, missing } = matchModels('speech', { settings, ids: listed.ids, usual: USUAL });
     this.#voices = await this.#askVoices(signal);
+    this.#ffmpeg = await this.findFfmpeg(signal);
     const faults = [...missing];
     const sound = [...names].filter(([id]) => {
       const lost = (findModel(id)?.voices ?? []).filter((voice) => !this.#voices.includes(voice));
@@ -99,90 +72,57 @@ class Speech implements Engine {
     if (names.size === 0 && faults.length === 0) {
       faults.push('the server lists no speech model; name one by TESSERA_SPEECH_MODELS');
     }
-    this.#teller.tell(faults);
-    this.#names = new Map(sound);
-    return { version: listed.version, models: [...this.#names.keys()] };
-  }
-
-  resident(): readonly ModelId[] {
-    return this.#resident;
+    if (listed.version === KOBOLD && sound.length > 0 && this.#ffmpeg === null) {
+      faults.push('ffmpeg is not on the PATH: KoboldCPP makes WAV alone, so no MP3 can be made');
+    }
+    this.teller.tell(faults);
+    return { version: listed.version, served: new Map(sound) };
   }
 
   async run(spec: JobSpec, context: RunContext): Promise<RunResult> {
-    context.signal.throwIfAborted();
+    const { signal, directory } = context;
+    signal.throwIfAborted();
     if (spec.type !== 'speech') throw wrongType('a speech server', spec.type);
-    const model = this.#names.get(spec.model);
-    if (model === undefined) throw lacking(`the server has no model for ${spec.model}`);
+    const model = this.find(spec.model);
     const json = this.#requestOf(spec, model);
-    const report = (fraction: number) =>
-      context.onProgress({ fraction, stage: 'running', step: null, steps: null });
-    const file = await this.#pace.measure(spec.input.length, report, async () => {
-      const { signal } = context;
-      const limits = { timeoutMs: SPEECH_MS, bytesMax: ARTIFACT_BYTES_MAX };
-      const answer = await this.#client.ask('/v1/audio/speech', { json, signal, ...limits });
+    const file = await this.#pace.measure(spec.input.length, context, async () => {
+      const limits = { timeoutMs: SPEECH_MS, bytesMax: RESULT_BUFFER_BYTES_MAX };
+      const answer = await this.client.ask('/v1/audio/speech', { json, signal, ...limits });
       if (answer.status < 200 || answer.status > 299) {
         throw faultOf(answer.status, answer.bytes.toString('utf8', 0, 2000));
       }
       return answer.bytes;
     });
-    this.#resident = [...new Set([...this.#resident, spec.model])];
-    const { path, kind } = await deliver(file, spec.format, context.directory);
-    context.signal.throwIfAborted();
-    const { contentType, durationS } = kind;
-    const none = { width: null, height: null, thumbnail: null };
-    return {
-      outputs: [{ path, contentType, durationS, ...none }],
-      usage: durationS === null ? {} : { audioS: durationS },
-      loadMs: 0,
-    };
-  }
-
-  async free(): Promise<void> {
-    const onGone = () => {
-      this.#resident = [];
-    };
-    await freeQuietly(() => this.#free(), { say: this.#options.say, onGone });
+    this.holds(spec.model, model);
+    return deliver(file, { format: spec.format, ffmpeg: this.#ffmpeg, directory, signal });
   }
 
   /** Kokoro-FastAPI may allow it, speaches does; others keep what they have. */
-  async #free(): Promise<void> {
-    const { signal } = new AbortController();
-    for (const id of this.#resident) {
-      const name = encodeURIComponent(this.#names.get(id) ?? id);
-      const kokoro = await this.#client.ask('/dev/unload', { method: 'POST', signal });
-      const done =
-        kokoro.status === 200 ||
-        (await this.#client.ask(`/api/ps/${name}`, { method: 'DELETE', signal })).status === 200;
-      if (done) this.#resident = this.#resident.filter((other) => other !== id);
-    }
-  }
-
-  close(): Promise<void> {
-    return this.#client.close();
+  protected async unload(model: string, signal: AbortSignal): Promise<boolean> {
+    const kokoro = await this.client.ask('/dev/unload', { method: 'POST', signal });
+    if (kokoro.status === 200) return true;
+    const path = `/api/ps/${encodeURIComponent(model)}`;
+    return (await this.client.ask(path, { method: 'DELETE', signal })).status === 200;
   }
 
   /** The speech models there; KoboldCPP lists its text model only, its voices tell the rest. */
-  async #list(signal: AbortSignal): Promise<{ version: string; ids: readonly string[] } | null> {
-    const kobold = Kobold.safeParse(await this.#client.json('/api/extra/version', { signal }));
+  async #listed(signal: AbortSignal): Promise<{ version: string; ids: readonly string[] } | null> {
+    const named = [...this.settings.models.values()];
+    const kobold = Kobold.safeParse(await this.client.json('/api/extra/version', { signal }));
     if (kobold.success) {
-      const names = [...this.#options.settings.models.values()];
-      const ids = names.length > 0 ? names : [USUAL];
-      return { version: 'KoboldCpp', ids: kobold.data.tts ? ids : [] };
+      const ids = named.length > 0 ? named : [USUAL];
+      return { version: KOBOLD, ids: kobold.data.tts ? ids : [] };
     }
-    const asking = this.#client.json('/v1/models?task=text-to-speech', { signal });
-    const answer = await this.#teller.watching(asking);
-    if (answer === null) return null;
-    const models = Models.safeParse(answer);
-    if (!models.success) throw failed('/v1/models: no list of models');
-    const ids = models.data.data.map(({ id }) => id);
+    const ids = await this.list('/v1/models?task=text-to-speech', signal);
+    if (ids === null) return null;
+    if (named.length > 0) return { version: 'openai', ids };
     // By its full name: speaches lists it with its owner and its version.
     const kokoro = ids.find((id) => id === USUAL) ?? ids.find((id) => /kokoro/i.test(id));
-    const known = this.#options.settings.models.size > 0 ? ids : kokoro ? [kokoro] : [];
-    return { version: 'openai', ids: known };
+    return { version: 'openai', ids: kokoro === undefined ? [] : [kokoro] };
   }
 
   async #askVoices(signal: AbortSignal): Promise<readonly string[]> {
-    const answer = await this.#client.json('/v1/audio/voices', { signal });
+    const answer = await this.client.json('/v1/audio/voices', { signal });
     return Voices.safeParse(answer).data ?? [];
   }
 
@@ -192,8 +132,9 @@ class Speech implements Engine {
     const unknown = parts.filter((part) => !this.#voices.includes(part));
     if (unknown.length > 0) throw refused(`no voice ${unknown.join(', ')} on this server`);
     const language = spec.language.toLowerCase();
-    const isPlain = language === 'en' || language === 'auto';
-    const code = LANGUAGES[language] ?? LANGUAGES[language.split('-')[0]!];
+    const [base = ''] = language.split('-');
+    const code = LANGUAGES[language] ?? LANGUAGES[base];
+    const isPlain = code === undefined && (base === 'en' || base === 'auto');
     if (!isPlain && code === undefined) throw refused(`no speech in ${spec.language}`);
     return {
       model,
@@ -206,30 +147,6 @@ class Speech implements Engine {
       ...(isPlain ? {} : { lang_code: code }),
     };
   }
-}
-
-/** Writes the sound as it was asked for; a WAV can be made anything but MP3. */
-async function deliver(
-  file: Buffer,
-  format: SpeechSpec['format'],
-  directory: string,
-): Promise<{ readonly path: string; readonly kind: SoundKind }> {
-  if (file.length === 0) throw failed('the server answered with no sound: it has no speech model');
-  const kind = kindOf(file);
-  if (!kind) throw failed(`not a sound: ${file.toString('utf8', 0, 200)}`);
-  if (kind.durationS === 0) throw failed('the sound is empty');
-  const wanted = TYPES[format];
-  if (kind.contentType === 'audio/wav' && format !== 'mp3' && kind.durationS !== null) {
-    // Written anew also as WAV: a server that streams leaves the sizes in its header open.
-    const path = await writeSound(decodeWav(file), { directory, format });
-    return { path, kind: { contentType: wanted, durationS: kind.durationS } };
-  }
-  if (kind.contentType !== wanted) {
-    throw refused(`the server makes ${kind.contentType}, not ${wanted}: ask for wav or ogg`);
-  }
-  const path = join(directory, `0.${CONTENT_TYPES[wanted]}`);
-  await writeFile(path, file);
-  return { path, kind };
 }
 
 /** The engine of the speech models that an OpenAI-compatible server has. */

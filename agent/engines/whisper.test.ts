@@ -1,13 +1,13 @@
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { TranscriptionSpec } from '#schema/job.ts';
-import { ServerBench } from './doubles/server-bench.ts';
+import { DriverBench } from './doubles/driver-bench.ts';
+import { installFfmpeg } from './doubles/ffmpeg.ts';
+import type { FfmpegDouble } from './doubles/ffmpeg.ts';
 import { wavOf } from './doubles/speech.ts';
 import { TEXT, WhisperDouble } from './doubles/whisper.ts';
-import type { Engine } from './engine.ts';
 import { createWhisper } from './whisper.ts';
-import type { WhisperOptions } from './whisper.ts';
 import { wavSeconds } from './whisper/recording.ts';
 
 const SPEC: TranscriptionSpec = {
@@ -25,57 +25,30 @@ const SEGMENTS = [
 ];
 const WORDS = ['And', 'so', 'Americans,', 'ask', 'not.'];
 
-const bench = new ServerBench();
-let double: WhisperDouble;
-let url: URL;
-let engine: Engine;
+const NO_FFMPEG = 'no-such-ffmpeg';
+let ffmpeg = NO_FFMPEG;
 
-async function open(changes: Partial<WhisperOptions> = {}, key: string | null = null) {
-  engine = createWhisper({
-    ...bench.options(url, { key }),
-    ffmpeg: 'no-such-ffmpeg',
-    ...changes,
-  });
-  return engine.discover(new AbortController().signal);
-}
-const run = (changes: Partial<TranscriptionSpec> = {}) =>
-  bench.run(engine, { ...SPEC, ...changes });
-const asked = () => double.asked.findLast(({ method }) => method === 'POST')!;
+const bench = new DriverBench({
+  double: () => new WhisperDouble(),
+  create: (options) => createWhisper({ ffmpeg, ...options }),
+  spec: SPEC,
+});
+const { open, perform: run } = bench;
+const asked = () => bench.double.asked.findLast(({ method }) => method === 'POST')!;
 const fields = () =>
-  Object.fromEntries([...double.forms.at(-1)!].filter(([name]) => name !== 'file'));
+  Object.fromEntries([...bench.double.forms.at(-1)!].filter(([name]) => name !== 'file'));
 
-/** A stand-in for ffmpeg: knows what its input's first bytes say. */
-async function fakeFfmpeg(): Promise<string> {
-  const path = join(bench.directory, 'in', 'ffmpeg');
-  const wav = join(bench.directory, 'in', 'converted.wav');
-  await writeFile(wav, wavOf(2));
-  const script = `#!/bin/sh
-echo "$@" > '${path}.args'
-env > '${path}.env'
-while [ "$1" != -i ]; do shift; done
-input="\${2#file:}"
-for output; do :; done
-case "$(/usr/bin/head -c 4 "$input")" in
-  junk) echo 'Invalid data found when processing input' >&2; exit 1;;
-  hang) exec /usr/bin/tail -f /dev/null;;
-  *) /bin/cp '${wav}' "$output";;
-esac
-`;
-  await writeFile(path, script);
-  await chmod(path, 0o755);
-  return path;
+async function withFfmpeg(): Promise<FfmpegDouble> {
+  const double = await installFfmpeg(bench.directory, wavOf(2));
+  ffmpeg = double.path;
+  return double;
 }
 
 beforeEach(async () => {
-  double = new WhisperDouble();
-  url = await double.start();
+  ffmpeg = NO_FFMPEG;
   await mkdir(join(bench.directory, 'in'));
   bench.source = join(bench.directory, 'in', 'recording');
   await writeFile(bench.source, wavOf(2));
-});
-afterEach(async () => {
-  await engine.close();
-  await double.stop();
 });
 
 describe('discovery', () => {
@@ -89,20 +62,20 @@ describe('discovery', () => {
       { version: 'openai', models: [] },
     ],
   ])('knows %s by what it answers', async (_, state, info) => {
-    Object.assign(double, state);
+    Object.assign(bench.double, state);
     expect(await open()).toEqual(info);
   });
 
   it('is away with a wrong key, and says so', async () => {
-    double.key = 'right';
-    await expect(open({}, 'wrong')).rejects.toMatchObject({ code: 'engine_unavailable' });
+    bench.double.key = 'right';
+    await expect(open({ key: 'wrong' })).rejects.toMatchObject({ code: 'engine_unavailable' });
     expect(bench.said).toEqual([expect.stringMatching(/refuses our key/)]);
   });
 });
 
 describe.each(['whisper.cpp', 'speaches'] as const)('a recording at %s', (kind) => {
   beforeEach(async () => {
-    double.kind = kind;
+    bench.double.kind = kind;
     await open();
   });
   const json = async () => JSON.parse(await bench.file('0.json')) as object;
@@ -113,7 +86,7 @@ describe.each(['whisper.cpp', 'speaches'] as const)('a recording at %s', (kind) 
     expect(await json()).toEqual({ text, language: 'en', duration: 2 });
     expect(outputs).toMatchObject([{ contentType: 'application/json', durationS: null }]);
     expect(usage).toEqual({ audioS: 2 });
-    expect(engine.resident()).toEqual(['whisper']);
+    expect(bench.engine.resident()).toEqual(['whisper']);
     expect(bench.progress[0]).toMatchObject({ fraction: 0, stage: 'running' });
   });
 
@@ -161,7 +134,7 @@ describe.each(['whisper.cpp', 'speaches'] as const)('a recording at %s', (kind) 
 
   it('is sent whole, with its length', async () => {
     await run();
-    const file = double.forms[0]!.get('file') as File;
+    const file = bench.double.forms[0]!.get('file') as File;
     expect(Buffer.from(await file.arrayBuffer()).equals(await readFile(bench.source))).toBe(true);
     expect(Number(asked().headers['content-length'])).toBe(asked().body.length);
   });
@@ -172,7 +145,7 @@ describe.each(['whisper.cpp', 'speaches'] as const)('a recording at %s', (kind) 
     [500, 'CUDA error: out of memory', 'engine_out_of_memory', true],
     [503, 'busy', 'engine_unavailable', true],
   ])('fails with status %d, %s, as %s', async (status, body, code, retryable) => {
-    double.refusal = { status, body };
+    bench.double.refusal = { status, body };
     expect(await bench.failure(run())).toMatchObject({ code, retryable });
   });
 
@@ -181,20 +154,20 @@ describe.each(['whisper.cpp', 'speaches'] as const)('a recording at %s', (kind) 
     ['garbage', '<html>', 'job_failed'],
     ['another shape', '{"segments":[]}', 'job_failed'],
   ])('fails when the answer is %s', async (_, body, code) => {
-    double.body = body;
+    bench.double.body = body;
     expect(await bench.failure(run())).toMatchObject({ code });
   });
 
   it('is given up when the server never answers, and when the job is cancelled', async () => {
-    double.stalls = true;
+    bench.double.stalls = true;
     const late = bench.failure(run());
-    await double.until(() => double.asked.at(-1)!.method === 'POST');
+    await bench.double.until(() => bench.double.asked.at(-1)!.method === 'POST');
     bench.timers.fire(2 * 60_000);
     expect(await late).toMatchObject({ code: 'engine_unavailable', retryable: true });
     await asked().closed;
-    const before = double.asked.length;
+    const before = bench.double.asked.length;
     const ended = run();
-    await double.until(() => double.asked.length > before);
+    await bench.double.until(() => bench.double.asked.length > before);
     const reason = new Error('cancelled');
     bench.abort.abort(reason);
     await expect(ended).rejects.toBe(reason);
@@ -223,56 +196,87 @@ it('whisper.cpp is asked for times of tokens only where words are wanted', async
   });
 });
 
+describe('a language', () => {
+  it.each([
+    ['pt-BR', 'pt'],
+    ['nb', 'no'],
+    ['deu', 'de'],
+    ['fil', 'tl'],
+    ['jv', 'jw'],
+    ['auto', 'auto'],
+  ])('%s is asked for by the code that Whisper has for it, %s', async (language, code) => {
+    await open();
+    await run({ language });
+    expect(fields()).toMatchObject({ language: code });
+  });
+
+  it('that Whisper does not know is refused before anything is fetched', async () => {
+    bench.source = join(bench.directory, 'nowhere');
+    await open();
+    const failure = await bench.failure(run({ language: 'tlh' }));
+    expect(failure).toMatchObject({ code: 'engine_rejected', retryable: false });
+    expect(failure.detail).toMatch(/tlh/);
+  });
+
+  it('to be found out is not named to speaches', async () => {
+    bench.double.kind = 'speaches';
+    await open();
+    await run();
+    expect(fields()).not.toHaveProperty('language');
+  });
+});
+
 it('speaches is told to keep times, translates by its other route, and unloads', async () => {
-  double.kind = 'speaches';
+  bench.double.kind = 'speaches';
   await open();
   await run({ timestamps: 'word', language: 'de' });
   expect(fields()).toMatchObject({
-    model: double.models[0],
+    model: bench.double.models[0],
     language: 'de',
     without_timestamps: 'false',
   });
-  expect(double.forms[0]!.getAll('timestamp_granularities[]')).toEqual(['segment', 'word']);
+  expect(bench.double.forms[0]!.getAll('timestamp_granularities[]')).toEqual(['segment', 'word']);
   await run({ translate: true });
   expect(asked().path).toBe('/v1/audio/translations');
-  await engine.free();
-  expect(engine.resident()).toEqual([]);
+  await bench.engine.free();
+  expect(bench.engine.resident()).toEqual([]);
 });
 
 it('whisper.cpp that has another path, or loads, may be tried again', async () => {
   await open();
-  double.refusal = { status: 404, body: 'File Not Found (/inference)' };
+  bench.double.refusal = { status: 404, body: 'File Not Found (/inference)' };
   expect(await bench.failure(run())).toMatchObject({ code: 'engine_unavailable', retryable: true });
 });
 
 describe('a recording of any format', () => {
   it('is converted by ffmpeg, which sees nothing of the agent', async () => {
-    const ffmpeg = await fakeFfmpeg();
+    const double = await withFfmpeg();
     await writeFile(bench.source, 'ID3 some music');
-    await open({ ffmpeg });
+    await open();
     await run();
-    expect(await readFile(`${ffmpeg}.args`, 'utf8')).toMatch(
-      /-protocol_whitelist file -i file:\S+ .*-map 0:a:0 -vn -ac 1 -ar 16000 -c:a pcm_s16le -f wav -y \S+recording\.wav/,
+    expect(await double.args()).toMatch(
+      /-protocol_whitelist file -i file:\S+ -map 0:a:0 -vn -t 7201 -ac 1 -ar 16000 -c:a pcm_s16le -f wav -y \S+recording\.wav/,
     );
-    expect(await readFile(`${ffmpeg}.env`, 'utf8')).not.toMatch(/VITEST|TESSERA|HOME=/);
-    const file = double.forms[0]!.get('file') as File;
+    expect(await double.env()).not.toMatch(/VITEST|TESSERA|HOME=/);
+    const file = bench.double.forms[0]!.get('file') as File;
     expect(Buffer.from(await file.slice(0, 4).arrayBuffer()).toString()).toBe('RIFF');
     expect((await run()).usage).toEqual({ audioS: 2 });
   });
 
   it('that ffmpeg cannot read is unreadable, in its own words', async () => {
     await writeFile(bench.source, 'junk');
-    await open({ ffmpeg: await fakeFfmpeg() });
+    await withFfmpeg();
+    await open();
     const failure = await bench.failure(run());
     expect(failure).toMatchObject({ code: 'input_unreadable', retryable: false });
     expect(failure.detail).toMatch(/Invalid data found/);
-    expect(double.forms).toEqual([]);
+    expect(bench.double.forms).toEqual([]);
   });
 
   it('ends with the job while it is converted', async () => {
     await writeFile(bench.source, 'hang');
-    const ffmpeg = await fakeFfmpeg();
-    await open({ ffmpeg });
+    await withFfmpeg();
+    await open();
     const ended = run();
     bench.abort.abort(new Error('cancelled'));
     await expect(ended).rejects.toThrow('cancelled');
@@ -286,7 +290,7 @@ describe('a recording of any format', () => {
     await writeFile(bench.source, file);
     await open();
     expect(await bench.failure(run())).toMatchObject({ code, retryable: false });
-    expect(double.forms).toEqual([]);
+    expect(bench.double.forms).toEqual([]);
     expect(bench.said).toEqual([expect.stringMatching(/only WAV/)]);
   });
 
@@ -295,13 +299,13 @@ describe('a recording of any format', () => {
     await open();
     const failure = await bench.failure(run({ duration_s: 1 }));
     expect(failure).toMatchObject({ code: 'input_unreadable', retryable: false });
-    expect(double.forms).toEqual([]);
+    expect(bench.double.forms).toEqual([]);
     await run({ duration_s: 18 });
-    expect(double.forms).toHaveLength(1);
-    const ffmpeg = await fakeFfmpeg();
-    await open({ ffmpeg });
+    expect(bench.double.forms).toHaveLength(1);
+    const double = await withFfmpeg();
+    await open();
     await run({ duration_s: 2 });
-    expect(await readFile(`${ffmpeg}.args`, 'utf8')).toContain(' -t 14 ');
+    expect(await double.args()).toContain(' -t 14 ');
   });
 
   it('that is too long is refused by its header, unread', async () => {

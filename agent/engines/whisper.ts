@@ -4,25 +4,22 @@
  * connection cancels.
  */
 import { openAsBlob } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { FormData } from 'undici';
-import { z } from 'zod';
-import { CONTENT_TYPES } from '#schema/artifact.ts';
 import type { JobSpec, TranscriptionSpec } from '#schema/job.ts';
 import { JOB_RUN_MS_MAX } from '#schema/limits.ts';
 import type { ModelId } from '#schema/model.ts';
-import type { Engine, EngineInfo, RunContext, RunResult } from './engine.ts';
-import { ServerClient } from './server/client.ts';
+import type { Engine, RunContext, RunResult } from './engine.ts';
 import type { Reply } from './server/client.ts';
-import { freeQuietly, matchModels, Teller, wrongType } from './server/engine.ts';
+import { ServerEngine } from './server/driver.ts';
+import type { Found } from './server/driver.ts';
+import { matchModels, wrongType } from './server/engine.ts';
 import type { ServerOptions } from './server/engine.ts';
-import { away, failed, faultOf, lacking } from './server/fault.ts';
-import { Pace } from './server/pace.ts';
-import { afterReal } from './server/watch.ts';
-import { findCommand, prepare, unreadable } from './whisper/recording.ts';
+import { away, failed, faultOf, refused } from './server/fault.ts';
+import { Pace, runningAt } from './server/pace.ts';
+import { deliver } from './whisper/delivery.ts';
+import { prepare, unreadable } from './whisper/recording.ts';
 import type { Recording } from './whisper/recording.ts';
-import { render, toTranscript, TRANSCRIPT_TYPES, Verbose } from './whisper/transcript.ts';
+import { toTranscript, toWhisper, Verbose } from './whisper/transcript.ts';
 
 const USUAL = 'whisper';
 const TRANSCRIBE_MS_MIN = 2 * 60_000;
@@ -31,129 +28,70 @@ const SLOWEST = 3;
 /** Text with the times of each word. */
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 
-const Models = z.object({ data: z.array(z.object({ id: z.string() })) });
-
-export interface WhisperOptions extends ServerOptions {
-  /** The command; given in tests. */
-  readonly ffmpeg?: string;
-}
-
 type Kind = 'whisper.cpp' | 'openai';
 
-class Whisper implements Engine {
+class Whisper extends ServerEngine<string> {
   readonly name = 'whisper';
-  readonly #options: WhisperOptions;
-  readonly #client: ServerClient;
-  readonly #teller: Teller;
-  readonly #pace: Pace;
+  readonly #pace = new Pace(this.client.after);
   #kind: Kind = 'openai';
-  #names: ReadonlyMap<ModelId, string> = new Map();
   #ffmpeg: string | null = null;
-  #resident: readonly ModelId[] = [];
 
-  constructor(options: WhisperOptions) {
-    this.#options = options;
-    this.#client = new ServerClient({ ...options.settings, after: options.after });
-    this.#teller = new Teller(options.say);
-    this.#pace = new Pace(options.after ?? afterReal);
-  }
-
-  async discover(signal: AbortSignal): Promise<EngineInfo | null> {
-    try {
-      return await this.#discover(signal);
-    } catch (error) {
-      // What does not answer any more holds nothing.
-      this.#resident = [];
-      throw error;
-    }
-  }
-
-  async #discover(signal: AbortSignal): Promise<EngineInfo | null> {
-    const listed = await this.#list(signal);
+  protected async look(signal: AbortSignal): Promise<Found<string> | null> {
+    const listed = await this.#listed(signal);
     if (!listed) return null;
-    const { settings, ffmpeg = 'ffmpeg' } = this.#options;
+    const { settings } = this;
     const { ids, kind } = listed;
     const { names, missing } = matchModels('transcription', { settings, ids, usual: USUAL });
     this.#kind = kind;
-    this.#ffmpeg = await findCommand(ffmpeg, signal);
+    this.#ffmpeg = await this.findFfmpeg(signal);
     const faults = [...missing];
     if (names.size === 0) faults.push('the server lists no model for transcription');
     if (!this.#ffmpeg) faults.push('ffmpeg is not on the PATH: only WAV recordings can be read');
-    this.#teller.tell(faults);
-    this.#names = names;
+    this.teller.tell(faults);
     // whisper.cpp's server holds its one model as long as it runs.
-    if (kind === 'whisper.cpp') this.#resident = [...this.#names.keys()];
-    return { version: kind, models: [...this.#names.keys()] };
-  }
-
-  resident(): readonly ModelId[] {
-    return this.#resident;
+    const loaded = kind === 'whisper.cpp' ? names : new Map<ModelId, string>();
+    return { version: kind, served: names, loaded };
   }
 
   async run(spec: JobSpec, context: RunContext): Promise<RunResult> {
-    context.signal.throwIfAborted();
-    if (spec.type !== 'transcription') throw wrongType('a Whisper server', spec.type);
     const { signal, directory } = context;
-    const model = this.#names.get(spec.model);
-    if (model === undefined) throw lacking(`the server has no model for ${spec.model}`);
-    const report = (fraction: number) =>
-      context.onProgress({ fraction, stage: 'running', step: null, steps: null });
-    report(0);
+    signal.throwIfAborted();
+    if (spec.type !== 'transcription') throw wrongType('a Whisper server', spec.type);
+    const model = this.find(spec.model);
+    const language = toWhisper(spec.language);
+    if (language === null) throw refused(`Whisper knows no ${spec.language}`);
+    context.onProgress(runningAt(0));
     const source = await context.openInput(spec.file);
-    const toldS = spec.duration_s;
-    const fitting = { ffmpeg: this.#ffmpeg, directory, signal, toldS };
+    const fitting = { ffmpeg: this.#ffmpeg, directory, signal, toldS: spec.duration_s };
     const recording = await prepare(source, fitting);
     const { durationS } = recording;
-    const told = await this.#pace.measure(durationS, report, () =>
-      this.#transcribe({ spec, model, recording, signal }),
+    const told = await this.#pace.measure(durationS, context, () =>
+      this.#transcribe({ spec, model, language, recording, signal }),
     );
-    this.#resident = [...new Set([...this.#resident, spec.model])];
-    const transcript = toTranscript(told, durationS);
-    if (transcript.text === '') throw unreadable('no speech was heard in the recording');
-    const contentType = TRANSCRIPT_TYPES[spec.format];
-    const path = join(directory, `0.${CONTENT_TYPES[contentType]}`);
-    await writeFile(path, render(transcript, spec));
-    signal.throwIfAborted();
-    const none = { width: null, height: null, durationS: null, thumbnail: null };
-    return { outputs: [{ path, contentType, ...none }], usage: { audioS: durationS }, loadMs: 0 };
-  }
-
-  async free(): Promise<void> {
-    const onGone = () => {
-      this.#resident = [];
-    };
-    await freeQuietly(() => this.#free(), { say: this.#options.say, onGone });
+    this.holds(spec.model, model);
+    return deliver(toTranscript(told, durationS), spec, context);
   }
 
   /** speaches unloads a model when told; whisper.cpp's server never does. */
-  async #free(): Promise<void> {
-    if (this.#kind === 'whisper.cpp') return;
-    const { signal } = new AbortController();
-    for (const id of this.#resident) {
-      const path = `/api/ps/${encodeURIComponent(this.#names.get(id) ?? id)}`;
-      const { status } = await this.#client.ask(path, { method: 'DELETE', signal });
-      if (status === 200) this.#resident = this.#resident.filter((other) => other !== id);
-    }
-  }
-
-  close(): Promise<void> {
-    return this.#client.close();
+  protected async unload(model: string, signal: AbortSignal): Promise<boolean> {
+    if (this.#kind === 'whisper.cpp') return false;
+    const path = `/api/ps/${encodeURIComponent(model)}`;
+    return (await this.client.ask(path, { method: 'DELETE', signal })).status === 200;
   }
 
   /** whisper.cpp knows no list of models; while it loads, it knows not even its health. */
-  async #list(signal: AbortSignal): Promise<{ kind: Kind; ids: readonly string[] } | null> {
-    const path = '/v1/models?task=automatic-speech-recognition';
-    const answer = await this.#teller.watching(this.#client.json(path, { signal }));
-    if (answer === null) {
-      const health = await this.#client.json('/health', { signal });
-      const ids = [...this.#options.settings.models.values()];
-      return health === null ? null : { kind: 'whisper.cpp', ids: ids.length > 0 ? ids : [USUAL] };
+  async #listed(signal: AbortSignal): Promise<{ kind: Kind; ids: readonly string[] } | null> {
+    const named = [...this.settings.models.values()];
+    const ids = await this.list('/v1/models?task=automatic-speech-recognition', signal);
+    if (ids === null) {
+      const health = await this.client.json('/health', { signal });
+      if (health === null) return null;
+      return { kind: 'whisper.cpp', ids: named.length > 0 ? named : [USUAL] };
     }
-    const models = Models.safeParse(answer);
-    if (!models.success) throw failed('/v1/models: no list of models');
-    const ids = models.data.data.map(({ id }) => id);
-    const isNamed = this.#options.settings.models.size > 0;
-    return { kind: 'openai', ids: isNamed ? ids : ids.filter((id) => /whisper/i.test(id)) };
+    return {
+      kind: 'openai',
+      ids: named.length > 0 ? ids : ids.filter((id) => /whisper/i.test(id)),
+    };
   }
 
   async #transcribe(work: Work): Promise<Verbose> {
@@ -169,7 +107,7 @@ class Whisper implements Engine {
       Math.max(TRANSCRIBE_MS_MIN, recording.durationS * 1000 * SLOWEST),
     );
     const limits = { timeoutMs, bytesMax: ANSWER_BYTES_MAX };
-    const answer = await this.#client.ask(path, { form, signal, ...limits });
+    const answer = await this.client.ask(path, { form, signal, ...limits });
     if (answer.status !== 200) throw faultIn(answer, this.#kind);
     return parse(answer);
   }
@@ -178,16 +116,18 @@ class Whisper implements Engine {
 interface Work {
   readonly spec: TranscriptionSpec;
   readonly model: string;
+  /** As Whisper calls it. */
+  readonly language: string;
   readonly recording: Recording;
   readonly signal: AbortSignal;
 }
 
-function cppForm({ spec }: Work): FormData {
+function cppForm({ spec, language }: Work): FormData {
   const form = new FormData();
   const byWord = spec.timestamps === 'word';
   const fields = {
     response_format: 'verbose_json',
-    language: spec.language.split('-')[0]!,
+    language,
     translate: String(spec.translate),
     temperature: '0.0',
     // Times of tokens also cut segments after 60 characters, in the middle of a word.
@@ -199,13 +139,13 @@ function cppForm({ spec }: Work): FormData {
   return form;
 }
 
-function openaiForm({ spec, model }: Work): FormData {
+function openaiForm({ spec, model, language }: Work): FormData {
   const form = new FormData();
   form.set('model', model);
   form.set('response_format', 'verbose_json');
   form.set('temperature', '0');
-  if (spec.language !== 'auto') form.set('language', spec.language.split('-')[0]!);
   if (spec.translate) return form;
+  if (language !== 'auto') form.set('language', language);
   form.append('timestamp_granularities[]', 'segment');
   if (spec.timestamps === 'word') form.append('timestamp_granularities[]', 'word');
   // speaches leaves the segments' times out unless told not to.
@@ -234,6 +174,6 @@ function parse({ bytes }: Reply): Verbose {
 }
 
 /** The engine of the transcription models that a Whisper server has. */
-export function createWhisper(options: WhisperOptions): Engine {
+export function createWhisper(options: ServerOptions): Engine {
   return new Whisper(options);
 }

@@ -31,6 +31,10 @@ export class KoboldDouble extends HttpDouble {
   busy = 0;
   /** Versions before 1.9x do not count chats. */
   countsChats = true;
+  /** Why the last generation stopped: below zero it failed. */
+  stopReason = -1;
+  /** Is killed in the middle of the next generation; its stream ends as after an answer. */
+  killed = false;
   /** Ends for good at the next swap. */
   dies = false;
   readonly aborted: string[] = [];
@@ -51,6 +55,8 @@ export class KoboldDouble extends HttpDouble {
         return reply(response, { result: this.#shownModel(asked) });
       case 'GET /api/extra/true_max_context_length':
         return reply(response, { value: this.contextTokens });
+      case 'GET /api/extra/perf':
+        return reply(response, { idle: 1, stop_reason: this.stopReason, queue: 0 });
       case 'GET /api/admin/list_options':
         return reply(response, this.#mayAdmin(asked) ? this.#options() : []);
       case 'POST /api/admin/reload_config':
@@ -90,6 +96,10 @@ export class KoboldDouble extends HttpDouble {
     response.shouldKeepAlive = false;
     const script = this.#isUp() ? this.script : { ...newScript(), pieces: [], finish: 'error' };
     const frame = isChat ? CHAT : NATIVE;
+    if (this.killed) {
+      this.refusals = Infinity;
+      Object.assign(script, { trouble: 'no_finish', at: 3 });
+    }
     this.sent = await play(script, frame, { asked, response });
     this.changed();
   }

@@ -1,13 +1,15 @@
 /**
  * Text servers of the OpenAI shape as they were seen to behave: llama.cpp (a null content first,
- * usage in an event without choices, a refusal with its count when the prompt is too long), vLLM
- * and Ollama. Tokens are words.
+ * usage in an event without choices, a refusal with its count when the prompt is too long, JSON
+ * only where a schema asks for it), vLLM and Ollama. Tokens are words.
  */
 import type { ServerResponse } from 'node:http';
 import { countWords, HttpDouble, reply, replyText } from './http-double.ts';
 import type { Asked } from './http-double.ts';
 import { newScript, play } from './text-script.ts';
 import type { Frame, Script } from './text-script.ts';
+
+const JSON_PIECES = ['{', '"cat"', ':', ' 1', '}'];
 
 interface Message {
   readonly role: string;
@@ -57,6 +59,16 @@ export class OpenaiTextDouble extends HttpDouble {
     }
   }
 
+  /** Whether it keeps an answer to JSON; llama.cpp has one field for chats, one for prompts. */
+  #isJson({ json, path }: Asked): boolean {
+    const format = json['response_format'] as { type: string; schema?: object } | undefined;
+    const isAsked = format?.type === 'json_object';
+    if (this.kind !== 'llamacpp') return isAsked;
+    return path.includes('chat')
+      ? isAsked && 'type' in (format.schema ?? {})
+      : 'json_schema' in json;
+  }
+
   #entry(id: string): object {
     const length = this.kind === 'vllm' ? { max_model_len: this.contextTokens } : {};
     return { id, object: 'model', owned_by: this.kind, ...length };
@@ -77,7 +89,8 @@ export class OpenaiTextDouble extends HttpDouble {
         400,
       );
     }
-    const tokens = { prompt_tokens: promptTokens, completion_tokens: this.script.pieces.length };
+    const script = this.#isJson(asked) ? { ...this.script, pieces: JSON_PIECES } : this.script;
+    const tokens = { prompt_tokens: promptTokens, completion_tokens: script.pieces.length };
     const usage = `data: ${JSON.stringify({ choices: [], usage: tokens })}\n\n`;
     const frame = asked.path.includes('chat') ? CHAT : PLAIN;
     const tail = `${this.usage ? usage : ''}data: [DONE]\n\n`;
@@ -85,7 +98,7 @@ export class OpenaiTextDouble extends HttpDouble {
     const opening = CHAT === frame ? event({ delta: { role: 'assistant', content: null } }) : '';
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.write(opening + thought.repeat(this.thoughts));
-    this.sent = await play(this.script, { ...frame, tail }, { asked, response });
+    this.sent = await play(script, { ...frame, tail }, { asked, response });
     this.changed();
   }
 }

@@ -67,7 +67,7 @@ export class SpeechDouble extends HttpDouble {
         if (this.kind !== 'koboldcpp') break;
         return reply(response, { result: 'KoboldCpp', version: '1.115.1', tts: this.tts });
       case 'GET /v1/models':
-        return reply(response, { data: this.models.map((id) => ({ id, object: 'model' })) });
+        return reply(response, { data: this.models.map((id) => this.#entry(id)) });
       case 'GET /v1/audio/voices':
         return reply(response, this.#voices());
       case 'POST /v1/audio/speech':
@@ -79,6 +79,12 @@ export class SpeechDouble extends HttpDouble {
         if (this.kind === 'speaches') return reply(response, {}, 200);
     }
     replyText(response, 404, 'Not Found');
+  }
+
+  /** Who owns a model says whose server it is; speaches tells what its models are for. */
+  #entry(id: string): object {
+    if (this.kind === 'speaches') return { id, object: 'model', task: 'text-to-speech' };
+    return { id, object: 'model', owned_by: this.kind };
   }
 
   #voices(): unknown {

@@ -1,5 +1,6 @@
 /** What a text server's double generates, and what goes wrong on the way. */
 import type { ServerResponse } from 'node:http';
+import type { TextSpec } from '#schema/job.ts';
 import type { Asked } from './http-double.ts';
 
 export interface Script {
@@ -10,6 +11,23 @@ export interface Script {
   at: number;
   trouble: 'none' | 'stall' | 'close' | 'garbage' | 'error' | 'no_finish';
 }
+
+/** What is asked for, and what a server that does nothing wrong answers. */
+export const TALE_SPEC: TextSpec = {
+  type: 'text',
+  model: 'chat',
+  messages: [
+    { role: 'system', content: 'Be brief.' },
+    { role: 'user', content: 'Tell a tale.' },
+  ],
+  prompt: null,
+  max_tokens: 40,
+  temperature: 0.5,
+  top_p: 0.9,
+  stop: [],
+  seed: 4_000_000_000,
+};
+export const TALE = 'Once upon a time there was a cat.';
 
 export function newScript(): Script {
   const pieces = ['Once', ' upon', ' a', ' time', ' there', ' was', ' a', ' cat', '.'];

@@ -41,6 +41,9 @@ export class WhisperDouble extends HttpDouble {
     const isCpp = this.kind === 'whisper.cpp';
     if (this.key !== null && asked.key !== this.key) return reply(response, {}, 403);
     switch (`${asked.method} ${asked.path}`) {
+      case 'GET /':
+        if (isCpp) return replyText(response, 200, '<title>Whisper.cpp Server</title>');
+        break;
       case 'GET /health':
         if (this.loading) return replyText(response, 404, 'File Not Found (/health)');
         return reply(response, { status: 'ok' });

@@ -11,8 +11,9 @@ import type { Answer, TextEvent } from '../openai-text/answer.ts';
 import { parseJson, readChunks } from '../openai-text/chunk.ts';
 import type { Fit, Message } from '../openai-text/context.ts';
 import type { Tokenizer } from '../openai-text/tokenizer.ts';
+import { EngineError } from '../engine.ts';
 import type { RunContext } from '../engine.ts';
-import { failed } from '../server/fault.ts';
+import { away, failed } from '../server/fault.ts';
 import type { ServerClient } from '../server/client.ts';
 import { readEvents } from '../server/sse.ts';
 
@@ -26,6 +27,8 @@ const SEED_MASK = 0x7fffffff;
 const Token = z.object({ token: z.string(), finish_reason: z.string().nullish() });
 const Count = z.object({ value: z.int().min(0), prompt: z.string().nullish() });
 const Value = z.object({ value: z.int().positive() });
+/** A stop reason below zero is none, or a fault. */
+const Ended = z.object({ idle: z.literal(1), stop_reason: z.int().min(0) });
 
 /** What it would make of a message when it has no template; longer than most templates. */
 const FRAME = '\n### Instruction:\n\n### Response:\n';
@@ -79,7 +82,7 @@ export async function generate(generation: Generation): Promise<Answer> {
     }
   }
   try {
-    return await readAnswer({
+    const answer = await readAnswer({
       spec,
       context,
       maxTokens,
@@ -87,20 +90,43 @@ export async function generate(generation: Generation): Promise<Answer> {
       open: async function* open(watch) {
         const { chunks } = await client.open(path, { json, watch, signal: watch.signal });
         yield* events(chunks);
+        // All was told before the server saw that it was all: then it leaves the end out.
+        if (over || !(await hasEnded(client, watch.signal))) return;
+        over = true;
+        yield { kind: 'finish', reason: 'length' };
       },
     });
-  } finally {
+    // Cut at a stop sequence: it would go on.
     if (!over) await abort(client, genkey);
+    return answer;
+  } catch (error) {
+    const isThere = over || (await abort(client, genkey));
+    const isBroken = error instanceof EngineError && error.code === 'job_failed';
+    // A process that is killed closes its stream as one does that has told all.
+    if (isBroken && !isThere) throw away('KoboldCPP went away in the middle of an answer');
+    throw error;
   }
 }
 
-/** Its own end ends nothing else: best effort, within a moment. */
-async function abort(client: ServerClient, genkey: string): Promise<void> {
+/** Whether its last generation came to an end of its own, and nothing runs. */
+async function hasEnded(client: ServerClient, signal: AbortSignal): Promise<boolean> {
+  try {
+    return Ended.safeParse(await client.json('/api/extra/perf', { signal })).success;
+  } catch {
+    // Gone, or of a version that does not tell: then it broke off.
+    return false;
+  }
+}
+
+/** Its own end ends nothing else: best effort, within a moment. Answers whether it was heard. */
+async function abort(client: ServerClient, genkey: string): Promise<boolean> {
   const { signal } = new AbortController();
   try {
     await client.ask('/api/extra/abort', { json: { genkey }, signal, timeoutMs: ABORT_MS });
+    return true;
   } catch {
     // Gone, or too busy to answer: the closed stream tells it the same.
+    return false;
   }
 }
 

@@ -12,6 +12,8 @@ export interface ServerOptions {
   readonly say?: (words: string) => void;
   /** Makes the timers of every wait. */
   readonly after?: After;
+  /** The command that converts sound; given in tests. */
+  readonly ffmpeg?: string;
 }
 
 /** Tells the operator what stands in the way: once, until it changes. */

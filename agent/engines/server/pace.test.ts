@@ -21,7 +21,7 @@ function createDesk() {
       const { promise, resolve, reject } = Promise.withResolvers<string>();
       const ended = pace.measure(
         units,
-        (fraction) => told.push(fraction),
+        { onProgress: ({ fraction }) => told.push(fraction) },
         () => promise,
       );
       return { ended, resolve, reject };

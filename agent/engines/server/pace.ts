@@ -2,6 +2,8 @@
  * Progress of work that tells none: by how long it took before, for each unit of its size. It
  * never says that the work is over, and before a first run it says that nothing is done.
  */
+import type { Progress } from '#schema/api.ts';
+import type { RunContext } from '../engine.ts';
 import type { After } from './watch.ts';
 
 const TICK_MS = 1000;
@@ -9,6 +11,11 @@ const TICK_MS = 1000;
 const WEIGHT = 0.3;
 /** As much as may be claimed before the end. */
 const CLAIM_MAX = 0.95;
+
+/** What is reported of work that has no steps. */
+export function runningAt(fraction: number): Progress {
+  return { fraction, stage: 'running', step: null, steps: null };
+}
 
 export class Pace {
   readonly #after: After;
@@ -23,18 +30,18 @@ export class Pace {
   /** Does the work, and tells about once a second how much of it should be done. */
   async measure<T>(
     units: number,
-    onFraction: (fraction: number) => void,
+    { onProgress }: Pick<RunContext, 'onProgress'>,
     work: () => Promise<T>,
   ): Promise<T> {
     const startedAt = this.#now();
     let cancel = () => {};
     const tick = (): void => {
       cancel = this.#after(TICK_MS, () => {
-        onFraction(this.#fraction(units, this.#now() - startedAt));
+        onProgress(runningAt(this.#fraction(units, this.#now() - startedAt)));
         tick();
       });
     };
-    onFraction(0);
+    onProgress(runningAt(0));
     tick();
     try {
       const result = await work();

@@ -1,19 +1,17 @@
 /**
  * A user's recording made fit for speech recognition: 16 kHz, mono, 16-bit WAV, by ffmpeg where
  * it is on the PATH. Without it a WAV goes as it is, and anything else is refused. The file is
- * never read whole: two hours are 230 MB. ffmpeg reads the given file and nothing else.
+ * never read whole: two hours are 230 MB.
  */
-import { execFile } from 'node:child_process';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TRANSCRIPTION_DURATION_S_MAX } from '#schema/limits.ts';
 import { EngineError } from '../engine.ts';
+import { convertSound } from '../ffmpeg.ts';
 import { refused } from '../server/fault.ts';
 
 const RATE = 16_000;
 const HEADER_BYTES = 44;
-/** Two hours of video on a slow disk. */
-const CONVERT_MS = 10 * 60_000;
 /** Chunks before a WAV's samples: a few tags. */
 const CHUNKS_MAX = 32;
 
@@ -32,15 +30,6 @@ export function unreadable(detail: string): EngineError {
     code: 'input_unreadable',
     retryable: false,
     detail: detail.slice(0, 900).toWellFormed(),
-  });
-}
-
-/** Where a command of the PATH lies; null when it is not there. */
-export function findCommand(command: string, signal: AbortSignal): Promise<string | null> {
-  return new Promise((resolve) => {
-    execFile('/bin/sh', ['-c', 'command -v -- "$0"', command], { signal }, (error, path) =>
-      resolve(error ? null : path.trim()),
-    );
   });
 }
 
@@ -66,7 +55,11 @@ export async function prepare(
     toldS === undefined
       ? TRANSCRIPTION_DURATION_S_MAX
       : Math.min(TRANSCRIPTION_DURATION_S_MAX, toldS * TOLD_SHARE + TOLD_MORE_S);
-  if (ffmpeg !== null) await convert(ffmpeg, { source, path, limitS, signal });
+  if (ffmpeg !== null) {
+    const conversion = { source, path, options: formOf(limitS), signal };
+    const fault = await convertSound(ffmpeg, conversion);
+    if (fault !== null) throw unreadable(fault);
+  }
   const durationS = await wavSeconds(path);
   if (durationS === null) {
     throw unreadable('not a WAV; this agent reads other formats only with ffmpeg on its PATH');
@@ -81,30 +74,10 @@ export async function prepare(
   return { path, durationS };
 }
 
-function convert(
-  ffmpeg: string,
-  {
-    source,
-    path,
-    limitS,
-    signal,
-  }: { source: string; path: string; limitS: number; signal: AbortSignal },
-): Promise<void> {
-  const input = ['-nostdin', '-v', 'error', '-protocol_whitelist', 'file', '-i', `file:${source}`];
-  // One more second than is allowed, so that a file that is too long is seen to be.
-  const bound = ['-t', String(Math.ceil(limitS) + 1)];
-  const sound = ['-map', '0:a:0', '-vn', '-ac', '1', '-ar', String(RATE), '-c:a', 'pcm_s16le'];
-  const args = [...input, ...bound, ...sound, '-f', 'wav', '-y', path];
-  // The agent's own environment holds a token.
-  const env = { LC_ALL: 'C' };
-  const options = { signal, timeout: CONVERT_MS, killSignal: 'SIGKILL', env } as const;
-  return new Promise((resolve, reject) => {
-    execFile(ffmpeg, args, options, (error, _, words) => {
-      if (signal.aborted) reject(signal.reason as Error);
-      else if (error) reject(unreadable(`ffmpeg: ${words || error.message}`));
-      else resolve();
-    });
-  });
+/** What ffmpeg makes of it; one second more than is allowed, so that what is too long is seen. */
+function formOf(limitS: number): readonly string[] {
+  const sound = ['-ac', '1', '-ar', String(RATE), '-c:a', 'pcm_s16le'];
+  return ['-t', String(Math.ceil(limitS) + 1), ...sound, '-f', 'wav'];
 }
 
 /** How long a PCM WAV plays, by its header alone; null for what is none. */

@@ -46,6 +46,8 @@ const CODES =
   'af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu hy id is it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo yue zh'.split(
     ' ',
   );
+/** Where Whisper's code is not the one in use. */
+const OWN_CODES: Readonly<Record<string, string>> = { fil: 'tl', jv: 'jw', nb: 'no' };
 const NAMES = new Intl.DisplayNames('en', { type: 'language' });
 const BY_NAME = new Map([
   ...CODES.map((code): [string, string] => [(NAMES.of(code) ?? code).toLowerCase(), code]),
@@ -61,6 +63,15 @@ const UNSPACED = new Set(['zh', 'ja', 'th', 'lo', 'km', 'my', 'bo', 'yue']);
 /** The code of a language that a server names. */
 export function toCode(language: string): string {
   return BY_NAME.get(language.toLowerCase()) ?? language;
+}
+
+/** A language as Whisper calls it, or `auto`; null when it knows none of that code. */
+export function toWhisper(language: string): string | null {
+  const [base = ''] = language.toLowerCase().split('-');
+  if (base === 'auto' || CODES.includes(base)) return base;
+  const [plain = base] = Intl.getCanonicalLocales(base);
+  const code = OWN_CODES[plain] ?? plain;
+  return CODES.includes(code) ? code : null;
 }
 
 /** What a server said, in order: times within the file and never backwards. */
