@@ -4,7 +4,7 @@
  * in one step, so that an entry is whole or is none. Outlives the process. Whatever cannot be read back is set aside
  * in `damaged/` and logged; it never stops the agent.
  */
-import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { LeasedJob } from '#schema/agent-protocol.ts';
@@ -12,10 +12,11 @@ import { assert } from '#schema/assert.ts';
 import { ContentType, Sha256 } from '#schema/artifact.ts';
 import { ARTIFACTS_MAX, SPOOL_JOBS_MAX, UPLOAD_TICKET_MS } from '#schema/limits.ts';
 import { Usage } from '#schema/usage.ts';
+import { digestFile } from './digest.ts';
+import { sync, writeDurably } from './durable.ts';
 import type { Output } from './engines/engine.ts';
 import type { Log } from './log.ts';
 import type { Grant, Kept } from './session/state.ts';
-import { digestFile } from './upload.ts';
 
 const MANIFEST = 'manifest.json';
 const DAMAGED = 'damaged';
@@ -109,7 +110,7 @@ export class Spool {
       const { grant, usage, loadMs, serviceMs } = kept;
       const keptAt = Math.round(this.#wall());
       const manifest: Manifest = { version: 1, keptAt, grant, usage, loadMs, serviceMs, outputs };
-      await writeManifest(run.directory, manifest);
+      await writeDurably(join(run.directory, MANIFEST), JSON.stringify(manifest));
       // Left by an earlier run of the same attempt, whose result was dropped.
       await rm(path, { recursive: true, force: true });
       await rename(run.directory, path);
@@ -188,22 +189,6 @@ async function spoolFile(file: { path: string; contentType: ContentType }): Prom
 async function checkFile(directory: string, file: SpooledFile): Promise<void> {
   const digest = await digestFile(join(directory, file.name));
   assert(digest.sha256 === file.sha256, `${file.name} is as it was when it was kept`);
-}
-
-async function writeManifest(directory: string, manifest: Manifest): Promise<void> {
-  const path = join(directory, MANIFEST);
-  await writeFile(`${path}.tmp`, JSON.stringify(manifest), { mode: 0o600, flush: true });
-  await rename(`${path}.tmp`, path);
-  await sync(directory);
-}
-
-async function sync(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 function toEntry(directory: string, manifest: Manifest): SpoolEntry {

@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { UploadAnswer } from '#schema/agent-protocol.ts';
-import { THUMBNAIL_BYTES_MAX } from '#schema/limits.ts';
+import { ARTIFACT_BYTES_MAX, THUMBNAIL_BYTES_MAX, UPLOAD_PART_BYTES } from '#schema/limits.ts';
 import { GRANT } from './doubles/spec.ts';
-import type { Upload } from './edge-client.ts';
+import type { PartUpload, Upload } from './edge-client.ts';
 import type { Output } from './engines/engine.ts';
 import { UPLOADS_MAX } from './limits.ts';
-import type { UploadTask } from './upload.ts';
-import { digestFile, uploadOutputs } from './upload.ts';
+import type { UploadEdge, UploadTask } from './upload.ts';
+import { hasLarge, uploadOutputs } from './upload.ts';
 
 const UNREACHABLE = { reason: 'unreachable', retryAfterMs: null, detail: '' } as const;
 
@@ -30,7 +30,7 @@ async function output(name: string, bytes = 10, thumbnailBytes = 0): Promise<Out
 }
 
 /** An edge that stores what it is sent, and remembers how many uploads were under way at once. */
-class Sink {
+class Sink implements UploadEdge {
   readonly sent: string[] = [];
   most = 0;
   /** Uploads wait for this. */
@@ -39,7 +39,25 @@ class Sink {
   onUpload = () => {};
   #flying = 0;
 
-  async upload(upload: Upload): ReturnType<UploadTask['edge']['upload']> {
+  beginUpload(): ReturnType<UploadEdge['beginUpload']> {
+    const value = { uploadId: 'upload', partBytes: UPLOAD_PART_BYTES };
+    return Promise.resolve({ ok: true, value });
+  }
+
+  uploadPart(part: PartUpload): ReturnType<UploadEdge['uploadPart']> {
+    this.sent.push(`${part.index}/parts/${part.number}`);
+    return Promise.resolve({ ok: true, value: { etag: part.sha256 } });
+  }
+
+  finishUpload(
+    file: Parameters<UploadEdge['finishUpload']>[0],
+  ): ReturnType<UploadEdge['finishUpload']> {
+    const { index, contentType, bytes, sha256 } = file;
+    const key = `key-${index}-result`;
+    return Promise.resolve({ ok: true, value: { key, contentType, bytes, sha256 } });
+  }
+
+  async upload(upload: Upload): ReturnType<UploadEdge['upload']> {
     this.most = Math.max(this.most, ++this.#flying);
     const { index, role, contentType, bytes, sha256 } = upload;
     this.sent.push(`${index}/${role}`);
@@ -110,6 +128,36 @@ it.each([
   expect(result).toMatchObject({ ok: false, failure: { code: 'artifact_too_large' } });
 });
 
+/** An output of so many bytes, none of which takes room on the disk. */
+async function sparse(name: string, bytes: number): Promise<Output> {
+  const made = await output(name, 1);
+  await truncate(made.path, bytes);
+  return made;
+}
+
+it('sends a result that is larger than a part in parts, and the others whole', async () => {
+  const sink = new Sink();
+  const outputs = [
+    await sparse('a', UPLOAD_PART_BYTES + 1),
+    await sparse('b', UPLOAD_PART_BYTES),
+    await output('c', 10, 4),
+  ];
+  const result = await uploadOutputs(task(sink, outputs));
+  expect(result).toMatchObject({
+    artifacts: [{ bytes: UPLOAD_PART_BYTES + 1 }, { bytes: UPLOAD_PART_BYTES }, { bytes: 10 }],
+  });
+  const whole = ['1/result', '2/result', '2/thumbnail'];
+  expect(sink.sent.toSorted()).toEqual(['0/parts/1', '0/parts/2', ...whole]);
+  expect([await hasLarge(outputs), await hasLarge(outputs.slice(1))]).toEqual([true, false]);
+});
+
+it('refuses a result over its bound before it is read', async () => {
+  const sink = new Sink();
+  const result = await uploadOutputs(task(sink, [await sparse('a', ARTIFACT_BYTES_MAX + 1)]));
+  expect(result).toMatchObject({ ok: false, failure: { code: 'artifact_too_large' } });
+  expect(sink.sent).toEqual([]);
+});
+
 it('says that a file is unreadable', async () => {
   const lost = { ...(await output('a')), path: join(directory, 'missing') };
   const result = await uploadOutputs(task(new Sink(), [lost]));
@@ -118,12 +166,12 @@ it('says that a file is unreadable', async () => {
 
 it('does not believe an edge that stored other bytes', async () => {
   const sink = new Sink();
-  const edge: UploadTask['edge'] = {
-    async upload(upload) {
+  const edge = Object.assign(Object.create(sink) as Sink, {
+    async upload(upload: Upload): ReturnType<UploadEdge['upload']> {
       const result = await sink.upload(upload);
       return result.ok ? { ok: true, value: { ...result.value, bytes: 1 } } : result;
     },
-  };
+  });
   const result = await uploadOutputs(task(edge, [await output('a')]));
   expect(result).toMatchObject({ ok: false, failure: { reason: 'malformed' } });
 });
@@ -131,12 +179,4 @@ it('does not believe an edge that stored other bytes', async () => {
 it('is aborted as a value', async () => {
   const aborted = { ...task(new Sink(), [await output('a')]), signal: AbortSignal.abort() };
   expect(await uploadOutputs(aborted)).toMatchObject({ failure: { reason: 'aborted' } });
-});
-
-it('hashes a file without an end of line as sha256sum does', async () => {
-  await writeFile(join(directory, 'abc'), 'abc');
-  expect(await digestFile(join(directory, 'abc'))).toEqual({
-    bytes: 3,
-    sha256: 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
-  });
 });

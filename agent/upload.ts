@@ -1,27 +1,33 @@
 /**
  * Uploads the outputs of one job: every file is hashed, then streamed with its length and
- * SHA-256, results and thumbnails at once. One try: what arrived is remembered in `done`, so that
- * the session's next try sends only the rest. Never holds a file in memory.
+ * SHA-256, results and thumbnails at once; a large result goes in parts (parts.ts). One try: what
+ * arrived is remembered in `done`, so that the session's next try sends only the rest. Never
+ * holds a file in memory.
  */
-import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import type { UploadAnswer } from '#schema/agent-protocol.ts';
 import type { Artifact, ArtifactRole, ContentType } from '#schema/artifact.ts';
-import { ARTIFACT_BYTES_MAX, THUMBNAIL_BYTES_MAX } from '#schema/limits.ts';
+import { ARTIFACT_BYTES_MAX, THUMBNAIL_BYTES_MAX, UPLOAD_PART_BYTES } from '#schema/limits.ts';
+import { digestFile } from './digest.ts';
 import type { EdgeClient, Result } from './edge-client.ts';
 import type { Output } from './engines/engine.ts';
 import { UPLOADS_MAX } from './limits.ts';
+import { confirm, sendInParts } from './parts.ts';
 import type { Grant, UploadFailure, UploadOutcome } from './session/state.ts';
 
-interface Part {
+interface File {
   readonly index: number;
   readonly role: ArtifactRole;
   readonly path: string;
   readonly contentType: ContentType;
 }
 
+/** What an upload asks of the edge. */
+export type UploadEdge = Pick<EdgeClient, 'upload' | 'beginUpload' | 'uploadPart' | 'finishUpload'>;
+
 export interface UploadTask {
-  readonly edge: Pick<EdgeClient, 'upload'>;
+  readonly edge: UploadEdge;
   readonly grant: Grant;
   readonly outputs: readonly Output[];
   /** Files that arrived, by index and role; filled as they do. */
@@ -31,12 +37,12 @@ export interface UploadTask {
 
 /** Sends what is not `done`; gives the artifacts, or the first failure. */
 export async function uploadOutputs(task: UploadTask): Promise<UploadOutcome> {
-  const waiting = partsOf(task.outputs).filter((part) => !task.done.has(keyOf(part)));
+  const waiting = filesOf(task.outputs).filter((file) => !task.done.has(keyOf(file)));
   let failure: UploadFailure | null = null;
   const sender = async () => {
-    for (let part = waiting.shift(); part && !failure; part = waiting.shift()) {
-      const result = await uploadPart(task, part);
-      if (result.ok) task.done.set(keyOf(part), result.value);
+    for (let file = waiting.shift(); file && !failure; file = waiting.shift()) {
+      const result = await uploadFile(task, file);
+      if (result.ok) task.done.set(keyOf(file), result.value);
       else failure ??= result.failure;
     }
   };
@@ -48,66 +54,67 @@ export async function uploadOutputs(task: UploadTask): Promise<UploadOutcome> {
   };
 }
 
-function partsOf(outputs: readonly Output[]): Part[] {
-  return outputs.flatMap((output, index): Part[] => {
-    const result = { index, role: 'result' as const, ...pathOf(output) };
+/** Whether a result is so large that it goes in parts: sending it outlives a crash, if it is kept. */
+export async function hasLarge(outputs: readonly Output[]): Promise<boolean> {
+  for (const { path } of outputs) {
+    // A file that is not there is for the upload to tell.
+    const size = await stat(path).then(
+      (found) => found.size,
+      () => 0,
+    );
+    if (size > UPLOAD_PART_BYTES) return true;
+  }
+  return false;
+}
+
+function filesOf(outputs: readonly Output[]): File[] {
+  return outputs.flatMap((output, index): File[] => {
+    const result = { index, role: 'result' as const, ...placeOf(output) };
     const { thumbnail } = output;
-    return thumbnail ? [result, { index, role: 'thumbnail', ...pathOf(thumbnail) }] : [result];
+    return thumbnail ? [result, { index, role: 'thumbnail', ...placeOf(thumbnail) }] : [result];
   });
 }
 
-function pathOf(file: { path: string; contentType: ContentType }) {
+function placeOf(file: { path: string; contentType: ContentType }) {
   return { path: file.path, contentType: file.contentType };
 }
 
-function keyOf(part: { index: number; role: ArtifactRole }): string {
-  return `${part.index}/${part.role}`;
+function keyOf(file: { index: number; role: ArtifactRole }): string {
+  return `${file.index}/${file.role}`;
 }
 
-async function uploadPart(
-  { edge, grant, signal }: UploadTask,
-  part: Part,
+async function uploadFile(
+  task: UploadTask,
+  file: File,
 ): Promise<Result<UploadAnswer, UploadFailure>> {
-  let digest: FileDigest;
   try {
-    digest = await digestFile(part.path, signal);
+    const { size } = await stat(file.path);
+    const bytesMax = file.role === 'result' ? ARTIFACT_BYTES_MAX : THUMBNAIL_BYTES_MAX;
+    if (size === 0 || size > bytesMax) {
+      const detail = `${keyOf(file)} has ${size} bytes; 1 to ${bytesMax} are allowed`;
+      const refused = { reason: 'refused', code: 'artifact_too_large' } as const;
+      return { ok: false, failure: { ...refused, retryAfterMs: null, detail } };
+    }
+    return size > UPLOAD_PART_BYTES
+      ? await sendInParts({ ...task, ...file })
+      : await sendWhole(task, file);
   } catch (error) {
-    if (signal.aborted) return { ok: false, failure: failureOf('aborted', 'given up') };
+    if (task.signal.aborted) return { ok: false, failure: failureOf('aborted', 'given up') };
     return { ok: false, failure: failureOf('unreadable', String(error)) };
   }
-  const bytesMax = part.role === 'result' ? ARTIFACT_BYTES_MAX : THUMBNAIL_BYTES_MAX;
-  if (digest.bytes === 0 || digest.bytes > bytesMax) {
-    const detail = `${keyOf(part)} has ${digest.bytes} bytes; 1 to ${bytesMax} are allowed`;
-    const refused = { reason: 'refused', code: 'artifact_too_large', retryAfterMs: null } as const;
-    return { ok: false, failure: { ...refused, detail } };
-  }
-  const open = () => createReadStream(part.path, { signal });
-  const result = await edge.upload({ grant, ...part, ...digest, open }, signal);
-  if (!result.ok) return result;
-  const { bytes, sha256 } = result.value;
-  if (bytes === digest.bytes && sha256 === digest.sha256) return result;
-  return { ok: false, failure: failureOf('malformed', `${keyOf(part)} was stored otherwise`) };
 }
 
-function failureOf<R extends 'aborted' | 'unreadable' | 'malformed'>(reason: R, detail: string) {
+async function sendWhole(
+  { edge, grant, signal }: UploadTask,
+  file: File,
+): Promise<Result<UploadAnswer, UploadFailure>> {
+  const digest = await digestFile(file.path, { signal });
+  const open = () => createReadStream(file.path, { signal });
+  return confirm(await edge.upload({ grant, ...file, ...digest, open }, signal), digest);
+}
+
+function failureOf(reason: 'aborted' | 'unreadable', detail: string) {
   return { reason, detail, retryAfterMs: null };
-}
-
-export interface FileDigest {
-  readonly bytes: number;
-  readonly sha256: string;
-}
-
-/** Length and SHA-256 (lower-case hex) of a file; rejects when it cannot be read. */
-export async function digestFile(path: string, signal?: AbortSignal): Promise<FileDigest> {
-  const hash = createHash('sha256');
-  let bytes = 0;
-  for await (const chunk of createReadStream(path, signal ? { signal } : {})) {
-    const part = chunk as Buffer;
-    bytes += part.length;
-    hash.update(part);
-  }
-  return { bytes, sha256: hash.digest('hex') };
 }
 
 function toArtifact(task: UploadTask, output: Output, index: number): Artifact {

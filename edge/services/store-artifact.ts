@@ -1,18 +1,18 @@
 /**
- * Stores one file of an attempt's result. The upload ticket says that this agent held the lease
+ * Stores one file of an attempt's result in one piece. The upload ticket says that this agent held the lease
  * of this attempt; whether it still does is not asked: the key carries the fencing token, so the
  * file of a stale attempt lies apart and is swept.
  */
 import type { UploadAnswer } from '#schema/agent-protocol.ts';
 import { artifactKey } from '#schema/artifact.ts';
 import type { ArtifactRole, ContentType } from '#schema/artifact.ts';
-import { ARTIFACT_BYTES_MAX, THUMBNAIL_BYTES_MAX } from '#schema/limits.ts';
+import { THUMBNAIL_BYTES_MAX, UPLOAD_BODY_BYTES_MAX } from '#schema/limits.ts';
 import type { Result } from '../core/result.ts';
 import { fail, ok } from '../core/result.ts';
 import type { Env } from '../env.ts';
-import type { AgentCredential } from '../rpc/scheduler.ts';
 import { putObject } from '../io/r2.ts';
 import { checkTicket } from './upload-ticket.ts';
+import type { TicketShown } from './upload-ticket.ts';
 
 export type StoreRefusal =
   | { readonly reason: 'bad_ticket' }
@@ -20,11 +20,7 @@ export type StoreRefusal =
   | { readonly reason: 'not_a_picture'; readonly contentType: ContentType }
   | { readonly reason: 'hash_mismatch' };
 
-export interface Upload {
-  readonly agent: AgentCredential;
-  readonly ticket: string;
-  readonly jobId: string;
-  readonly fencingToken: number;
+export interface Upload extends TicketShown {
   readonly index: number;
   readonly role: ArtifactRole;
   readonly contentType: ContentType;
@@ -41,7 +37,7 @@ export async function storeArtifact(
 ): Promise<Result<UploadAnswer, StoreRefusal>> {
   const { contentType, bytes, sha256, role, body } = upload;
   if (!(await checkTicket(env, upload, now))) return fail({ reason: 'bad_ticket' });
-  const limit = role === 'thumbnail' ? THUMBNAIL_BYTES_MAX : ARTIFACT_BYTES_MAX;
+  const limit = role === 'thumbnail' ? THUMBNAIL_BYTES_MAX : UPLOAD_BODY_BYTES_MAX;
   if (bytes > limit) return fail({ reason: 'artifact_too_large', limit, value: bytes });
   if (role === 'thumbnail' && !contentType.startsWith('image/')) {
     return fail({ reason: 'not_a_picture', contentType });

@@ -5,16 +5,20 @@
  * history does not know yet is left alone. Keys sort by the time of their job, so each run looks
  * at the jobs that just reached one of ORPHAN_AGES_MS; the later ages catch what was missed.
  * Input files carry their time in their keys: the oldest are looked at until one is young enough.
+ * Uploads in parts that nobody can finish any more, because their ticket is no longer good, are
+ * aborted by their marks; one that broke off before it had a mark is R2's to abort, after a week
+ * by the rule that every bucket begins with.
  */
 import { and, asc, eq, inArray, lt, or } from 'drizzle-orm';
 import { isTerminal } from '#schema/job.ts';
 import type { JobStatus } from '#schema/job.ts';
-import { DAY_MS, FILE_ARRIVAL_MS, FILE_KEEP_MS } from '#schema/limits.ts';
+import { DAY_MS, FILE_ARRIVAL_MS, FILE_KEEP_MS, UPLOAD_TICKET_MS } from '#schema/limits.ts';
 import { artifact, job } from '#schema/tables/index.ts';
 import type { Env } from '../env.ts';
 import { openDb } from '../io/db.ts';
 import { logInfo } from '../io/log.ts';
-import { DELETE_KEYS_MAX } from '../io/r2.ts';
+import { abortUpload, DELETE_KEYS_MAX } from '../io/r2.ts';
+import { MARK_ID, MARK_PREFIX } from './begin-upload.ts';
 import { ARRIVAL_PREFIX } from './receive-file.ts';
 import { shelfKey, timeKey } from './store-file.ts';
 
@@ -25,12 +29,18 @@ const PAGES_MAX = 10;
 const ORPHAN_AGES_MS = [DAY_MS, 2 * DAY_MS, 7 * DAY_MS] as const;
 /** Two runs overlap, so that one that fails is made up for. */
 const WINDOW_MS = 10 * 60_000;
+/** What began with a ticket that was good may take this long. */
+const UPLOAD_SLACK_MS = 10 * 60_000;
+/** Uploads of one run: each is a call of its own. */
+const UPLOADS_MAX = 100;
 
 export interface Swept {
   readonly expired: number;
   readonly orphans: number;
   /** Input files past their day, and uploads that were never finished. */
   readonly files: number;
+  /** Uploads in parts that were left unfinished. */
+  readonly uploads: number;
 }
 
 /** One run; safe to repeat and to run twice at once. */
@@ -39,11 +49,12 @@ export async function sweep(env: Env, now: number): Promise<Swept> {
   const files =
     (await sweepOld(env, 'input/file_', now - FILE_KEEP_MS)) +
     (await sweepOld(env, `${ARRIVAL_PREFIX}file_`, now - FILE_ARRIVAL_MS));
+  const uploads = await sweepUploads(env, now - UPLOAD_TICKET_MS - UPLOAD_SLACK_MS);
   const expired = await sweepExpired(env, now);
   let orphans = 0;
   for (const ageMs of ORPHAN_AGES_MS) orphans += await sweepOrphans(env, now - ageMs);
-  const swept = { expired, orphans, files };
-  if (expired + orphans + files > 0) logInfo('artifact.sweep', swept);
+  const swept = { expired, orphans, files, uploads };
+  if (expired + orphans + files + uploads > 0) logInfo('artifact.sweep', swept);
   return swept;
 }
 
@@ -59,6 +70,23 @@ async function sweepOld(env: Env, prefix: string, before: number): Promise<numbe
     if (!listed.truncated || old.length < listed.objects.length) break;
   }
   return deleted;
+}
+
+/** There are as many marks as uploads under way; those left behind sort by job, so first. */
+async function sweepUploads(env: Env, before: number): Promise<number> {
+  const { objects } = await env.artifacts.list({
+    prefix: MARK_PREFIX,
+    limit: DELETE_KEYS_MAX / 2,
+    include: ['customMetadata'],
+  });
+  const old = objects.filter(({ uploaded }) => uploaded.getTime() < before).slice(0, UPLOADS_MAX);
+  for (const { key, customMetadata } of old) {
+    const uploadId = customMetadata?.[MARK_ID];
+    const of = key.slice(MARK_PREFIX.length);
+    if (uploadId !== undefined) await abortUpload(env.artifacts, { key: of, uploadId });
+    await env.artifacts.delete(key);
+  }
+  return old.length;
 }
 
 async function sweepExpired(env: Env, now: number): Promise<number> {

@@ -3,15 +3,11 @@
  * without what the server wrote into them (the whole graph, with the prompt). What a file is, is
  * told by its first bytes, never by its name.
  */
-import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OutputInfo } from 'sharp';
-import {
-  ARTIFACT_BYTES_MAX,
-  ARTIFACTS_MAX,
-  MUSIC_DURATION_S_MAX,
-  THUMBNAIL_SIDE_PX,
-} from '#schema/limits.ts';
+import { ARTIFACTS_MAX, MUSIC_DURATION_S_MAX, THUMBNAIL_SIDE_PX } from '#schema/limits.ts';
+import { RESULT_BUFFER_BYTES_MAX } from '../../limits.ts';
 import { durationOf, writeSound } from '../audio.ts';
 import type { Output } from '../engine.ts';
 import { ends } from './failure.ts';
@@ -20,7 +16,7 @@ import { filesOf } from './frame.ts';
 import type { ComfyFile, HistoryEntry } from './frame.ts';
 import type { MediaSpec } from './graph.ts';
 import { cleanMp3, isMp3 } from './mp3.ts';
-import { cleanMp4, isMp4 } from './mp4.ts';
+import { cleanMp4File } from './mp4.ts';
 import type { ComfyServer } from './server.ts';
 import type { Workflow } from './template.ts';
 
@@ -96,7 +92,7 @@ async function toPicture({ directory }: Making, { raw, index }: Raw): Promise<Ou
   let path = join(directory, `${index}.png`);
   let contentType: 'image/png' | 'image/jpeg' = 'image/png';
   let info: OutputInfo = await open().png({ compressionLevel: PNG_EFFORT }).toFile(path);
-  if (info.size > ARTIFACT_BYTES_MAX) {
+  if (info.size > RESULT_BUFFER_BYTES_MAX) {
     await rm(path);
     path = join(directory, `${index}.jpg`);
     contentType = 'image/jpeg';
@@ -117,12 +113,9 @@ async function shrink(from: string, path: string): Promise<Output['thumbnail']> 
 }
 
 async function toVideo(making: Making, { raw, index }: Raw): Promise<Output> {
-  const { directory } = making;
-  const file = await readBounded(raw);
-  if (!isMp4(file)) throw new RangeError('only MP4 is taken');
-  const facts = cleanMp4(file);
-  const path = join(directory, `${index}.mp4`);
-  await writeFile(path, file);
+  const facts = await cleanMp4File(raw);
+  const path = join(making.directory, `${index}.mp4`);
+  await rename(raw, path);
   const thumbnail = index === 0 ? await posterOf(making) : null;
   return { path, contentType: 'video/mp4', ...facts, thumbnail };
 }
@@ -158,6 +151,6 @@ async function toSound({ directory, spec }: Making, { raw, index }: Raw): Promis
 
 async function readBounded(path: string): Promise<Uint8Array> {
   const { size } = await stat(path);
-  if (size > ARTIFACT_BYTES_MAX) throw new RangeError(`${size} bytes are too many`);
+  if (size > RESULT_BUFFER_BYTES_MAX) throw new RangeError(`${size} bytes are too many`);
   return readFile(path);
 }

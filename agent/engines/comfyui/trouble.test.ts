@@ -6,34 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ImageSpec } from '#schema/job.ts';
 import { createComfyui } from '../comfyui.ts';
 import { ComfyDouble } from '../doubles/comfyui.ts';
+import { IMAGE, PACE } from '../doubles/comfyui/fixture.ts';
 import type { Engine, RunContext, RunResult } from '../engine.ts';
-
-const PACE = {
-  callMs: 5000,
-  pollMs: 4,
-  awayMs: 40,
-  stallMs: 60_000,
-  stopMs: 10_000,
-  freeMs: 400,
-  previewMs: 0,
-};
-const IMAGE: ImageSpec = {
-  type: 'image',
-  model: 'sdxl',
-  prompt: 'a lighthouse',
-  negative_prompt: '',
-  width: 64,
-  height: 64,
-  steps: 6,
-  guidance: 5,
-  seed: 11,
-  count: 1,
-  input_image: null,
-  mask: null,
-  strength: 0.5,
-  loras: [],
-  upscale: 1,
-};
 
 const never = new AbortController().signal;
 let comfy: ComfyDouble;
