@@ -1,5 +1,6 @@
 /**
- * Calls of the agent protocol over HTTPS, on kept-alive connections. Every answer is parsed; an
+ * Calls of the agent protocol: over HTTPS on kept-alive connections, and those that come with
+ * every job over a WebSocket while there is one (edge-socket.ts). Every answer is parsed; an
  * expected failure is a value, never a throw: refused by the edge (with its code), unreachable
  * (network, time-out, a proxy's page), malformed (not what the contract says) or aborted by us.
  * Repeats nothing: when to try again is decided by the session.
@@ -15,16 +16,23 @@ import type { RequestInit, Response } from 'undici';
 import { z } from 'zod';
 import {
   AcquireAnswer,
+  BeginUploadAnswer,
   ControlAnswer,
   EndAnswer,
   LeaveAnswer,
+  PartAnswer,
   RegisterAnswer,
   RenewAnswer,
   StreamAnswer,
   UPLOAD_HEADERS,
   UploadAnswer,
 } from '#schema/agent-protocol.ts';
-import type { InputFile, StreamBody } from '#schema/agent-protocol.ts';
+import type {
+  BeginUploadBody,
+  FinishUploadBody,
+  InputFile,
+  StreamBody,
+} from '#schema/agent-protocol.ts';
 import type { ArtifactRole, ContentType } from '#schema/artifact.ts';
 import { ErrorBody } from '#schema/error.ts';
 import {
@@ -33,23 +41,38 @@ import {
   GOODBYE_MS_MAX,
   RETRY_AFTER_MS_MAX,
   UPLOAD_BYTES_PER_S_MIN,
+  VERIFY_BYTES_PER_S_MIN,
 } from './limits.ts';
-import type { AnswerOf, BodyOf, CallFailure, Grant, Verb } from './session/state.ts';
+import { createClock } from './clock.ts';
+import type { Clock } from './clock.ts';
+import { EdgeSocket } from './edge-socket.ts';
+import type { AnswerOf, BodyOf, CallFailure, Grant, Request, Verb } from './session/state.ts';
 
 export type Result<T, F> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly failure: F };
 
-/** One file of one output, and the lease it belongs to. */
-export interface Upload {
+/** Bytes to be sent, and the lease they belong to. */
+interface Sending {
   readonly grant: Grant;
   readonly index: number;
-  readonly role: ArtifactRole;
   readonly contentType: ContentType;
   readonly bytes: number;
   readonly sha256: string;
   /** Opens the file; called once. */
   readonly open: () => ReadStream;
+}
+
+/** One file of one output. */
+export interface Upload extends Sending {
+  readonly role: ArtifactRole;
+}
+
+/** One part of a result. */
+export interface PartUpload extends Sending {
+  readonly uploadId: string;
+  /** From 1. */
+  readonly number: number;
 }
 
 const ANSWERS: { readonly [V in Verb]: z.ZodType<AnswerOf<V>> } = {
@@ -75,6 +98,9 @@ export interface EdgeOptions {
   readonly version: string;
   /** Makes the signal that ends a call which takes too long; given in tests. */
   readonly timeout?: (ms: number) => AbortSignal;
+  readonly clock?: Clock;
+  /** Told when a socket opens beside HTTPS, and why it is no longer open. */
+  readonly onSocket?: (isOpen: boolean, detail: string) => void;
 }
 
 /** The edge, as the agent calls it. */
@@ -82,16 +108,20 @@ export class EdgeClient {
   readonly #url: URL;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #timeout: (ms: number) => AbortSignal;
+  readonly #socket: EdgeSocket;
   // Parked polls outlive undici's own time-outs; every call has its own instead.
   readonly #dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, allowH2: false });
 
-  constructor({ url, token, version, timeout }: EdgeOptions) {
+  constructor({ url, token, version, ...more }: EdgeOptions) {
+    const { timeout, clock = createClock(), onSocket: onChange = () => {} } = more;
     this.#url = url;
     this.#headers = {
       authorization: `Bearer ${token}`,
       'user-agent': `tessera-agent/${version}`,
       accept: 'application/json',
     };
+    const dispatcher = this.#dispatcher;
+    this.#socket = new EdgeSocket({ url, headers: this.#headers, dispatcher, clock, onChange });
     this.#timeout = timeout ?? ((ms) => AbortSignal.timeout(ms));
   }
 
@@ -100,6 +130,12 @@ export class EdgeClient {
     body: BodyOf<V>,
     limits: { readonly timeoutMs: number; readonly signal: AbortSignal },
   ): Promise<Result<AnswerOf<V>, CallFailure>> {
+    if (this.#socket.carries(verb)) {
+      const result = await this.#socket.call({ verb, body } as Request, limits);
+      return 'failure' in result
+        ? { ok: false, failure: result.failure }
+        : readJson(result.answer, ANSWERS[verb], 'the socket');
+    }
     return this.#exchange({ path: verb, init: post(body), ...limits }, ANSWERS[verb]);
   }
 
@@ -116,30 +152,38 @@ export class EdgeClient {
 
   /** Streams one file; it is opened here and closed in any case. */
   async upload(upload: Upload, signal: AbortSignal): Promise<Result<UploadAnswer, CallFailure>> {
-    const { grant, bytes } = upload;
-    const file = upload.open();
-    try {
-      await once(file, 'open');
-      const init: RequestInit = {
-        method: 'PUT',
-        duplex: 'half',
-        body: file,
-        headers: {
-          'content-type': upload.contentType,
-          'content-length': String(bytes),
-          [UPLOAD_HEADERS.fencingToken]: String(grant.fencingToken),
-          [UPLOAD_HEADERS.sha256]: upload.sha256,
-          [UPLOAD_HEADERS.ticket]: grant.uploadTicket,
-        },
-      };
-      const path = `jobs/${grant.jobId}/artifacts/${upload.index}/${upload.role}`;
-      const timeoutMs = CALL_MS_MAX + Math.ceil((bytes / UPLOAD_BYTES_PER_S_MIN) * 1000);
-      return await this.#exchange({ path, init, signal, timeoutMs }, UploadAnswer);
-    } catch (error) {
-      return fail(signal.aborted ? 'aborted' : 'unreachable', causeOf(error));
-    } finally {
-      file.destroy();
-    }
+    return this.#send(upload, { name: upload.role, headers: {}, signal }, UploadAnswer);
+  }
+
+  /** Begins to send a result in parts. */
+  async beginUpload(
+    body: BeginUploadBody,
+    signal: AbortSignal,
+  ): Promise<Result<BeginUploadAnswer, CallFailure>> {
+    const limits = { signal, timeoutMs: CALL_MS_MAX };
+    return this.#exchange(
+      { path: 'uploads/begin', init: post(body), ...limits },
+      BeginUploadAnswer,
+    );
+  }
+
+  /** Streams one part, as `upload` does a file. */
+  async uploadPart(
+    part: PartUpload,
+    signal: AbortSignal,
+  ): Promise<Result<PartAnswer, CallFailure>> {
+    const headers = { [UPLOAD_HEADERS.uploadId]: part.uploadId };
+    return this.#send(part, { name: `parts/${part.number}`, headers, signal }, PartAnswer);
+  }
+
+  /** All parts are there: the edge makes the result of them, and reads it once. */
+  async finishUpload(
+    body: FinishUploadBody,
+    signal: AbortSignal,
+  ): Promise<Result<UploadAnswer, CallFailure>> {
+    const timeoutMs = CALL_MS_MAX + Math.ceil((body.bytes / VERIFY_BYTES_PER_S_MIN) * 1000);
+    const init = post(body);
+    return this.#exchange({ path: 'uploads/finish', init, signal, timeoutMs }, UploadAnswer);
   }
 
   /** Fetches an input file into `path`; it is whole and hashed, or the call has failed. */
@@ -170,8 +214,41 @@ export class EdgeClient {
     }
   }
 
+  async #send<T>(
+    { grant, index, contentType, bytes, sha256, open }: Sending,
+    to: { name: string; headers: Readonly<Record<string, string>>; signal: AbortSignal },
+    answer: z.ZodType<T>,
+  ): Promise<Result<T, CallFailure>> {
+    const { signal } = to;
+    const file = open();
+    try {
+      await once(file, 'open');
+      const init: RequestInit = {
+        method: 'PUT',
+        duplex: 'half',
+        body: file,
+        headers: {
+          'content-type': contentType,
+          'content-length': String(bytes),
+          [UPLOAD_HEADERS.fencingToken]: String(grant.fencingToken),
+          [UPLOAD_HEADERS.sha256]: sha256,
+          [UPLOAD_HEADERS.ticket]: grant.uploadTicket,
+          ...to.headers,
+        },
+      };
+      const path = `jobs/${grant.jobId}/artifacts/${index}/${to.name}`;
+      const timeoutMs = CALL_MS_MAX + Math.ceil((bytes / UPLOAD_BYTES_PER_S_MIN) * 1000);
+      return await this.#exchange({ path, init, signal, timeoutMs }, answer);
+    } catch (error) {
+      return fail(signal.aborted ? 'aborted' : 'unreachable', causeOf(error));
+    } finally {
+      file.destroy();
+    }
+  }
+
   /** Cuts every connection. */
   close(): Promise<void> {
+    this.#socket.close();
     return this.#dispatcher.destroy();
   }
 
@@ -222,13 +299,7 @@ function readAnswer<T>(
   answer: z.ZodType<T>,
 ): Result<T, CallFailure> {
   const json = parseJson(text);
-  if (response.ok) {
-    const parsed = answer.safeParse(json);
-    if (parsed.success) return { ok: true, value: parsed.data };
-    const where = parsed.error.issues[0];
-    const path = where?.path.join('.') || 'body';
-    return fail('malformed', `HTTP ${response.status}, ${path}: ${where?.message ?? 'unreadable'}`);
-  }
+  if (response.ok) return readJson(json, answer, `HTTP ${response.status}`);
   const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'));
   const refusal = ErrorBody.safeParse(json);
   if (!refusal.success) {
@@ -238,6 +309,14 @@ function readAnswer<T>(
   const { code, message, request_id } = refusal.data.error;
   const detail = `${code}: ${message} (request ${request_id})`;
   return { ok: false, failure: { reason: 'refused', code, retryAfterMs, detail } };
+}
+
+function readJson<T>(json: unknown, answer: z.ZodType<T>, from: string): Result<T, CallFailure> {
+  const parsed = answer.safeParse(json);
+  if (parsed.success) return { ok: true, value: parsed.data };
+  const where = parsed.error.issues[0];
+  const path = where?.path.join('.') || 'body';
+  return fail('malformed', `${from}, ${path}: ${where?.message ?? 'unreadable'}`);
 }
 
 /** Seconds, or null: HTTP dates are not sent by the edge (RFC 9110, 10.2.3). */

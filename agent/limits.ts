@@ -18,6 +18,10 @@ const KIB = 1024;
 
 /** A call that does not park is answered within this time, or taken as lost. */
 export const CALL_MS_MAX = 10 * SECOND_MS;
+/** A quiet socket is asked for a sign of life this often: less than a proxy's patience. */
+export const SOCKET_PING_MS = 25 * SECOND_MS;
+/** Longest pause before a socket is tried again; all goes by requests meanwhile. */
+export const SOCKET_RETRY_MS_MAX = 60 * SECOND_MS;
 /** Longest pause between tries that a lease waits for. */
 export const LEASE_RETRY_MS_MAX = 5 * SECOND_MS;
 /** The next job is asked for this long before the engine should be free: late, since an early choice binds the edge. */
@@ -39,10 +43,16 @@ export const STOP_MS_MAX = 20 * SECOND_MS;
 export const LEAVE_MS = 10 * SECOND_MS;
 /** Slowest uplink that an upload is waited for, bytes a second. */
 export const UPLOAD_BYTES_PER_S_MIN = 100 * KIB;
+/** Slowest reading of a whole result by the edge, which answers then, bytes a second. */
+export const VERIFY_BYTES_PER_S_MIN = 4 * 1024 * KIB;
+/** Largest result that is read into memory on its way from an engine: a short clip, a song. */
+export const RESULT_BUFFER_BYTES_MAX = 95 * 1024 * KIB;
 /** Files of one job that are sent at once: a home uplink is full with these. */
 export const UPLOADS_MAX = 4;
 /** Transfers of an input file, with pauses between, before the attempt fails. */
 export const INPUT_TRIES_MAX = 4;
+/** Files of jobs that still wait for the engine, on disk at once; others come when their job starts. */
+export const AHEAD_INPUT_BYTES_MAX = 512 * KIB * KIB;
 /** Generated text is sent on this often: smooth for a reader, few requests. */
 export const TEXT_BATCH_MS = 150;
 /** Text of one job that waits to be sent; more than the longest answer has. */
@@ -57,6 +67,8 @@ export const DISCOVER_MS = 60 * SECOND_MS;
 export const DISCOVER_MS_MAX = 10 * SECOND_MS;
 /** Largest answer of the edge: the specs of a batch, escaped. */
 export const ANSWER_BYTES_MAX = 2 * BATCH_MAX * JSON_BODY_BYTES_MAX;
+/** With less of the disk free no job is taken: its result would have no place. */
+export const DISK_BYTES_MIN = 256 * KIB * KIB;
 /** Wall clock this far ahead of the monotonic one means that the machine slept. */
 export const SLEEP_MS_MIN = 5 * SECOND_MS;
 /** Copies of one signal arrive within this time; a later one is a second wish. */

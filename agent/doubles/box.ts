@@ -98,6 +98,7 @@ export class Box {
           token: token ?? tokenOf(pool),
           version,
           timeout,
+          clock,
         };
         const directory = join(this.directory, 'spool', pool);
         const spool = await Spool.open(directory, { wall: () => clock.wall(), log });

@@ -3,7 +3,7 @@
  * result, through every part, and through the death of each.
  */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -136,6 +136,21 @@ describe('a job', () => {
       expect(held).toBe(0);
     }, SETTLES);
   });
+});
+
+/** How often the agent has opened its socket, by its log. */
+function socketsOpened(): number {
+  const log = readFileSync(join(data, 'logs', 'agent.log'), 'utf8');
+  return log.split('\n').filter((line) => line.includes('"socket.open"')).length;
+}
+
+it('comes to its agent by a socket, which is opened anew after the Worker died', async () => {
+  await readUntilEnd((await submit('e2e-socket')).id);
+  await vi.waitFor(() => expect(socketsOpened()).toBeGreaterThan(0), STARTS);
+  const before = socketsOpened();
+  system.parts.edge?.kill();
+  await vi.waitFor(() => expect(socketsOpened()).toBeGreaterThan(before), SETTLES);
+  expect((await readUntilEnd((await submit('e2e-socket-again')).id)).status).toBe('completed');
 });
 
 describe('a job while a part dies', () => {

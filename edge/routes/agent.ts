@@ -10,7 +10,6 @@ import {
   FailBody,
   LeaveAnswer,
   LeaveBody,
-  FencingToken,
   RegisterAnswer,
   RegisterBody,
   RenewAnswer,
@@ -18,13 +17,9 @@ import {
   ReturnBody,
   StreamAnswer,
   StreamBody,
-  UPLOAD_HEADERS,
-  UploadAnswer,
 } from '#schema/agent-protocol.ts';
-import { ArtifactRole, ContentType, Sha256 } from '#schema/artifact.ts';
+import { SOCKET_PATH } from '#schema/agent-socket.ts';
 import type { ErrorCode } from '#schema/error.ts';
-import { JobId } from '#schema/id.ts';
-import { ARTIFACTS_MAX } from '#schema/limits.ts';
 import type { Result } from '../core/result.ts';
 import type { AppEnv } from '../env.ts';
 import type { AgentRefusal } from '../rpc/scheduler.ts';
@@ -33,12 +28,12 @@ import { appendText } from '../services/append-text.ts';
 import { awaitControl } from '../services/await-control.ts';
 import { endAttempt } from '../services/end-attempt.ts';
 import { leavePool } from '../services/leave-pool.ts';
+import { openSocket } from '../services/open-socket.ts';
 import { registerAgent } from '../services/register-agent.ts';
 import { renewLeases } from '../services/renew-leases.ts';
-import { storeArtifact } from '../services/store-artifact.ts';
 import { fromAgent, onInvalid } from './access.ts';
 import { BY_AGENT, errors, json } from './describe.ts';
-import { toAgentWire, toEndWire, toStoreWire, toTicketWire } from './error.ts';
+import { toAgentWire, toEndWire, toTicketWire } from './error.ts';
 import { refuse } from './wire.ts';
 
 const ERRORS_OF_ALL = [
@@ -139,55 +134,16 @@ const leaveRoute = call({
   refusals: ['not_registered'],
 });
 
-const uploadRoute = createRoute({
-  method: 'put',
-  path: '/agent/v1/jobs/{job_id}/artifacts/{index}/{role}',
+const socketRoute = createRoute({
+  method: 'get',
+  path: SOCKET_PATH,
   tags: ['Agent'],
-  summary: 'Upload one file of a result',
+  summary: 'The same calls over one WebSocket',
   security: BY_AGENT,
   middleware: fromAgent,
-  request: {
-    params: z.object({
-      job_id: JobId,
-      index: z.coerce
-        .number()
-        .int()
-        .min(0)
-        .max(ARTIFACTS_MAX - 1),
-      role: ArtifactRole,
-    }),
-    headers: z.object({
-      'content-type': z
-        .string()
-        .transform((type) => type.split(';')[0]!.trim().toLowerCase())
-        .pipe(ContentType),
-      'content-length': z
-        .string()
-        .regex(/^\d{1,12}$/, 'the number of bytes')
-        .transform(Number)
-        .pipe(z.int().min(1)),
-      [UPLOAD_HEADERS.fencingToken]: z
-        .string()
-        .regex(/^\d{1,15}$/, 'a whole number')
-        .transform(Number)
-        .pipe(FencingToken),
-      [UPLOAD_HEADERS.sha256]: Sha256,
-      [UPLOAD_HEADERS.ticket]: z.string().min(1).max(500),
-    }),
-    body: {
-      content: { 'application/octet-stream': { schema: z.string().openapi({ format: 'binary' }) } },
-    },
-  },
   responses: {
-    200: { description: 'Stored; name it when completing the job.', content: json(UploadAnswer) },
-    ...errors(
-      'invalid_request',
-      'not_found',
-      'unauthorized',
-      'artifact_too_large',
-      'hash_mismatch',
-      'internal',
-    ),
+    101: { description: 'The socket is open.' },
+    ...errors('unauthorized', 'invalid_request', 'unavailable', 'internal'),
   },
 });
 
@@ -230,24 +186,12 @@ export const agentRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onInvalid })
   .openapi(leaveRoute, async (c) =>
     c.json(take(await leavePool(c.get('env'), c.get('caller'), c.req.valid('json'))), 200),
   )
-  .openapi(uploadRoute, async (c) => {
-    const { job_id: jobId, index, role } = c.req.valid('param');
-    const headers = c.req.valid('header');
-    const upload = {
-      agent: c.get('caller').agent,
-      ticket: headers[UPLOAD_HEADERS.ticket],
-      jobId,
-      fencingToken: headers[UPLOAD_HEADERS.fencingToken],
-      index,
-      role,
-      contentType: headers['content-type'],
-      bytes: headers['content-length'],
-      sha256: headers[UPLOAD_HEADERS.sha256],
-      body: c.req.raw.body ?? new Blob([]).stream(),
-    };
-    const stored = await storeArtifact(c.get('env'), upload, Date.now());
-    if (!stored.ok) refuse(toStoreWire(stored.error));
-    return c.json(stored.value, 200);
+  .openapi(socketRoute, async (c) => {
+    if (c.req.header('upgrade')?.toLowerCase() !== 'websocket') {
+      refuse({ code: 'invalid_request', message: 'Send `Upgrade: websocket`.' });
+    }
+    const opened = await openSocket(c.get('env'), c.get('caller'));
+    return opened ?? refuse({ code: 'unauthorized' });
   });
 
 function takeEnd(answer: Awaited<ReturnType<typeof endAttempt>>): EndAnswer {

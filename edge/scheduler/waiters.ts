@@ -1,8 +1,8 @@
 /**
  * Parked long polls: one per agent and kind. They live in memory alone and set no timer: the
- * Worker that parked one disposes of it when the time is over or its client is gone. A poll that
- * is about to end is passed over, since its answer might not arrive. A new poll of the same
- * agent answers the older one with nothing.
+ * Worker that parked one disposes of it when the time is over or its client is gone; one that
+ * came by a socket is kept with it (socket.ts). A poll that is about to end is passed over, since
+ * its answer might not arrive. A new poll of the same agent answers the older one with nothing.
  */
 import { RpcTarget } from 'cloudflare:workers';
 import { POLL_MARGIN_MS } from '#schema/limits.ts';
@@ -16,6 +16,12 @@ interface Waiter<Question, Answer> {
   /** Answered no later than this: an answer takes its time. */
   readonly openUntil: number;
   readonly resolve: (answer: Answer) => void;
+}
+
+/** When a poll was parked, epoch ms, and for how long. */
+interface Span {
+  readonly now: number;
+  readonly waitMs: number;
 }
 
 /** The caller's end of a parked poll. */
@@ -48,19 +54,24 @@ export class Waiters<Question, Answer> {
   }
 
   /** Parks until `answer` is called for this agent, or its caller disposes of it. */
-  park(
-    agentId: string,
-    question: Question,
-    { now, waitMs }: { readonly now: number; readonly waitMs: number },
-  ): ParkedPoll<Answer> {
-    this.answer(agentId, this.#nothing);
+  park(agentId: string, question: Question, span: Span): ParkedPoll<Answer> {
     const { promise, resolve } = Promise.withResolvers<Answer>();
+    return new Parked(promise, this.hold(agentId, { question, ...span }, resolve));
+  }
+
+  /** As `park`, with a function that is given the answer; call what is returned to give it up. */
+  hold(
+    agentId: string,
+    { question, now, waitMs }: { readonly question: Question } & Span,
+    resolve: (answer: Answer) => void,
+  ): () => void {
+    this.answer(agentId, this.#nothing);
     const openUntil = now + waitMs - Math.min(POLL_MARGIN_MS, waitMs * MARGIN_SHARE_MAX);
     const waiter = { question, openUntil, resolve };
     this.#byAgent.set(agentId, waiter);
-    return new Parked(promise, () => {
+    return () => {
       if (this.#byAgent.get(agentId) === waiter) this.#byAgent.delete(agentId);
-    });
+    };
   }
 
   /** False when this agent is not parked. */
