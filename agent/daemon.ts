@@ -4,7 +4,7 @@
  * drain: it finishes or gives back what runs, then leaves; a second signal ends it at once.
  * Leaves with 0 when drained, 1 after a fault, 2 when its settings or its token are wrong.
  */
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Served } from './agent.ts';
 import { Agent } from './agent.ts';
@@ -12,6 +12,7 @@ import type { Classifier } from './check/classifier.ts';
 import { createClock } from './clock.ts';
 import type { Clock } from './clock.ts';
 import { EdgeClient } from './edge-client.ts';
+import { findCommand } from './engines/ffmpeg.ts';
 import { manage } from './engines/managed.ts';
 import type { Engine } from './engines/engine.ts';
 import { openEngines } from './engines/registry.ts';
@@ -23,7 +24,7 @@ import type { HealthSource } from './health.ts';
 import { serveHealth } from './health.ts';
 import type { Log } from './log.ts';
 import { createLog } from './log.ts';
-import { CLOSE_MS_MAX, SAME_SIGNAL_MS } from './limits.ts';
+import { CALL_MS_MAX, CLOSE_MS_MAX, SAME_SIGNAL_MS } from './limits.ts';
 import { Metrics } from './metrics.ts';
 import { RUNNING_FILE } from './operator/control.ts';
 import { EngineProcess } from './process.ts';
@@ -52,8 +53,13 @@ export async function serve(env: AgentEnv): Promise<number> {
   }
   let classifier: Classifier | null = null;
   try {
-    if (env.classifier)
+    if (env.classifier) {
       classifier = await (await import('./check/onnx.ts')).openOnnx(env.classifier);
+      if (!(await findCommand('ffmpeg', AbortSignal.timeout(CALL_MS_MAX)))) {
+        const help = 'install ffmpeg: without it only the first frame of a video is looked at';
+        log.warn('classifier.first_frame', { help });
+      }
+    }
   } catch (error) {
     // Unguarded is not what was asked for.
     const help = 'correct TESSERA_CLASSIFIER_MODEL or install its package, or leave it out';
@@ -67,6 +73,7 @@ export async function serve(env: AgentEnv): Promise<number> {
     engine_wedged: 'an engine did not stop; start the agent again, and the engine if it is its own',
     fault: 'see agent.fault above',
     locked: 'see agent.locked above',
+    no_data: 'see agent.no_data above',
     drained: null,
   }[exit.reason];
   log[exit.code === 0 ? 'info' : 'error']('agent.exit', { ...exit, help });
@@ -75,7 +82,9 @@ export async function serve(env: AgentEnv): Promise<number> {
 
 async function runAgent(env: AgentEnv, own: Own): Promise<Exit> {
   const { log } = own;
-  const lock = await lockData(resolve(env.data));
+  const data = resolve(env.data);
+  const lock = await lockData(data).catch((error: unknown) => tellNoData(log, data, error));
+  if (!lock) return { code: 1, reason: 'no_data' };
   if (!lock.ok) {
     const help = 'another agent uses this folder; stop it, or set TESSERA_DATA to another one';
     log.error('agent.locked', { data: env.data, pid: lock.holder, help });
@@ -88,34 +97,48 @@ async function runAgent(env: AgentEnv, own: Own): Promise<Exit> {
   }
 }
 
+/** The folder cannot be written to: by its disk, or by whose it is. */
+function tellNoData(log: Log, data: string, error: unknown): null {
+  const { code, message } = error as NodeJS.ErrnoException;
+  // Anything but a word of the system is a fault of ours.
+  if (code === undefined) throw error;
+  const help =
+    code === 'ENOSPC' || code === 'EDQUOT'
+      ? 'the disk is full: make room, or set TESSERA_DATA to a folder of another one'
+      : 'let this user write there, or set TESSERA_DATA to another folder';
+  log.error('agent.no_data', { data, detail: message, help });
+  return null;
+}
+
 async function runLocked(env: AgentEnv, { log, classifier }: Own): Promise<Exit> {
   const version = packageJson.version;
   const clock = createClock();
   const data = resolve(env.data);
   const scratch = join(data, 'scratch');
-  // What an earlier process left half done is of no use: results that count are in the spool.
-  await rm(scratch, { recursive: true, force: true });
-  await mkdir(scratch, { recursive: true, mode: 0o700 });
-  const pools = await Promise.all(
-    env.tokens.map(async ({ pool, token }): Promise<SessionParts> => {
-      const spool = await Spool.open(join(data, 'spool', pool), { wall: () => clock.wall(), log });
-      const edge = new EdgeClient({ url: env.url, token, version });
-      return { pool, edge, spool, kept: await spool.load() };
-    }),
-  );
+  const opening = openData(env, { clock, log, version, scratch });
+  const pools = await opening.catch((error: unknown) => tellNoData(log, data, error));
+  if (!pools) return { code: 1, reason: 'no_data' };
   const opened = await openEngines(
     { names: env.engines, servers: env.servers },
-    (engine, error) => log.error('engine.broken', { engine, detail: error }),
+    (engine, error) => {
+      const help = 'install what is missing beside the agent, see ops/agent.md; or leave it out';
+      log.error('engine.broken', { engine, detail: String(error).split('\n')[0], help });
+    },
     (engine, words) => log.warn('engine.words', { engine, words }),
   );
   let agentOfNow: Agent | null = null;
   const supervision = { env, clock, log, data, onChange: () => agentOfNow?.look() };
   const engines = opened.map((engine) => supervise(engine, supervision));
-  const fleet = new Fleet(engines, { log, askGpu });
+  const askDiskBytes = async () => {
+    const { bavail, bsize } = await statfs(data);
+    return bavail * bsize;
+  };
+  const fleet = new Fleet(engines, { log, askGpu, askDiskBytes });
   const metrics = new Metrics();
-  await fleet.discover();
-  await fleet.survey();
-  const capabilities = await fleet.discover();
+  // This may take minutes when engines are to be started.
+  log.info('agent.open', { version, engines: env.engines, data });
+  const seen = await fleet.discover();
+  const capabilities = (await fleet.survey()) ? await fleet.discover() : seen;
   const own = { clock, random: Math.random, fleet, log, metrics, version, scratch, classifier };
   const agent = new Agent({ ...own, capabilities, drainMs: env.drainMs }, pools);
   agentOfNow = agent;
@@ -123,7 +146,11 @@ async function runLocked(env: AgentEnv, { log, classifier }: Own): Promise<Exit>
   const healthUrl = `http://127.0.0.1:${health.port}/health`;
   // For `status`: the port may be any.
   const running = join(data, RUNNING_FILE);
-  await writeFile(running, JSON.stringify({ pid: process.pid, healthUrl }), { mode: 0o600 });
+  const told = JSON.stringify({ pid: process.pid, healthUrl });
+  await writeFile(running, told, { mode: 0o600 }).catch((error: unknown) => {
+    // `status` is poorer without it; jobs are not.
+    log.warn('agent.untold', { detail: String(error) });
+  });
   log.info('agent.start', {
     version,
     pid: process.pid,
@@ -132,6 +159,10 @@ async function runLocked(env: AgentEnv, { log, classifier }: Own): Promise<Exit>
     engines: capabilities.engines.map(({ engine }) => engine),
     healthUrl,
   });
+  if (capabilities.engines.every(({ models }) => models.length === 0)) {
+    const help = 'start an engine or install a model; tessera-agent doctor says what is wrong';
+    log.warn('agent.no_models', { help });
+  }
   onStopWanted(agent, log);
   agent.start();
   const exit = await agent.done;
@@ -143,6 +174,32 @@ async function runLocked(env: AgentEnv, { log, classifier }: Own): Promise<Exit>
   // An engine that cannot be ended must not keep the agent from leaving.
   await Promise.race([closed, new Promise<void>((settle) => clock.after(CLOSE_MS_MAX, settle))]);
   return exit;
+}
+
+/** The folders of the agent, and what an earlier process left in its spools. */
+async function openData(
+  env: AgentEnv,
+  parts: {
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly version: string;
+    readonly scratch: string;
+  },
+): Promise<readonly SessionParts[]> {
+  const { clock, log, version, scratch } = parts;
+  // What an earlier process left half done is of no use: results that count are in the spool.
+  await rm(scratch, { recursive: true, force: true });
+  await mkdir(scratch, { recursive: true, mode: 0o700 });
+  return Promise.all(
+    env.tokens.map(async ({ pool, token }): Promise<SessionParts> => {
+      const directory = join(resolve(env.data), 'spool', pool);
+      const spool = await Spool.open(directory, { wall: () => clock.wall(), log });
+      const onSocket = (isOpen: boolean, detail: string) =>
+        log.info(isOpen ? 'socket.open' : 'socket.close', { pool, ...(detail && { detail }) });
+      const edge = new EdgeClient({ url: env.url, token, version, clock, onSocket });
+      return { pool, edge, spool, kept: await spool.load() };
+    }),
+  );
 }
 
 /** The engine as it is, or with its server started and stopped by us when there is a command. */

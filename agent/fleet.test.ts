@@ -3,9 +3,9 @@ import type { JobSpec } from '#schema/job.ts';
 import { Bell, TestClock } from './doubles/clock.ts';
 import { TestEngine } from './doubles/engine.ts';
 import { IMAGE_SPEC, TEXT_SPEC } from './doubles/spec.ts';
-import type { Engine, RunContext, RunResult } from './engines/engine.ts';
+import type { Engine, EngineInfo, RunContext, RunResult } from './engines/engine.ts';
 import { Fleet } from './fleet.ts';
-import { DISCOVER_MS_MAX } from './limits.ts';
+import { DISCOVER_MS_MAX, DISK_BYTES_MIN } from './limits.ts';
 import type { Log } from './log.ts';
 
 const quiet: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
@@ -59,6 +59,44 @@ it('misses an engine that is away, but one that never could run here only where 
   expect(await missed()).toEqual([]);
   may.away = true;
   expect(await missed()).toEqual(['may']);
+});
+
+it('tells once of an engine that does not answer, and again when it went away later', async () => {
+  const told: unknown[] = [];
+  let isSilent = true;
+  const log = { ...quiet, warn: (...line: unknown[]) => void told.push(line) };
+  const engine = Object.assign(new TestEngine('text', ['chat'], new Bell()), {
+    discover: (): Promise<EngineInfo> =>
+      isSilent
+        ? Promise.reject(new Error('connect ECONNREFUSED'))
+        : Promise.resolve({ version: '1', models: [] }),
+  });
+  const fleet = new Fleet([engine], { log, askGpu: () => Promise.resolve(null) });
+  await fleet.discover();
+  await fleet.discover();
+  const line = { engine: 'text', detail: expect.stringContaining('ECONNREFUSED') as string };
+  expect(told).toEqual([['engine.silent', { ...line, help: expect.any(String) as string }]]);
+  isSilent = false;
+  await fleet.discover();
+  isSilent = true;
+  await fleet.discover();
+  expect(told).toHaveLength(2);
+});
+
+it('announces nothing while the disk is full, and says so', async () => {
+  const told: unknown[] = [];
+  const log = { ...quiet, warn: (op: string) => void told.push(op) };
+  let bytes = DISK_BYTES_MIN - 1;
+  const engine = new TestEngine('up', ['painter'], new Bell());
+  const askDiskBytes = () => Promise.resolve(bytes);
+  const fleet = new Fleet([engine], { log, askGpu: () => Promise.resolve(null), askDiskBytes });
+  expect((await fleet.discover()).engines).toEqual([]);
+  await fleet.discover();
+  expect(fleet.engines()).toMatchObject([{ up: false, away: true, trouble: 'the disk is full' }]);
+  expect(told).toEqual(['disk.full']);
+  await expect(run(fleet, IMAGE_SPEC)).rejects.toMatchObject({ retryable: true });
+  bytes = DISK_BYTES_MIN;
+  expect((await fleet.discover()).engines).toHaveLength(1);
 });
 
 it('does not wait for an engine that hangs', async () => {

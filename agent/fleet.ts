@@ -11,11 +11,13 @@ import { ModelId } from '#schema/model.ts';
 import type { Engine, EngineInfo, EngineJob, RunResult } from './engines/engine.ts';
 import { EngineError } from './engines/engine.ts';
 import type { Gpu } from './gpu.ts';
-import { DISCOVER_MS_MAX } from './limits.ts';
+import { DISCOVER_MS_MAX, DISK_BYTES_MIN } from './limits.ts';
 import type { Log } from './log.ts';
 import { awaitMemory } from './memory.ts';
 import type { EngineState } from './residency.ts';
 import { freedFor, memoryOf, place, residentModels } from './residency.ts';
+
+const MIB = 1024 * 1024;
 
 export interface EngineStatus extends EngineState {
   readonly version: string | null;
@@ -30,6 +32,8 @@ export interface EngineStatus extends EngineState {
 export interface FleetParts {
   readonly log: Log;
   readonly askGpu: (signal: AbortSignal) => Promise<Gpu | null>;
+  /** Of the disk where results lie; without it that is not looked at. */
+  readonly askDiskBytes?: () => Promise<number>;
   /** Makes the signal that ends a question to an engine; given in tests. */
   readonly timeout?: (ms: number) => AbortSignal;
   /** Waits, between looks at the GPU's memory; given in tests. */
@@ -40,21 +44,28 @@ export class Fleet {
   readonly #engines: readonly Engine[];
   readonly #log: Log;
   readonly #askGpu: FleetParts['askGpu'];
+  readonly #askDiskBytes: FleetParts['askDiskBytes'];
   readonly #timeout: (ms: number) => AbortSignal;
   readonly #pause: NonNullable<FleetParts['pause']>;
   readonly #found = new Map<string, EngineInfo>();
+  /** Engines that do not answer, and of which that was told. */
+  readonly #silent = new Set<string>();
   /** Engines that were up once. */
   readonly #seen = new Set<string>();
   #gpu: Gpu | null = null;
+  /** Nothing is announced: every job would fail. */
+  #isDiskFull = false;
   /** Jobs of the run that goes on. */
   #runs = 0;
   /** The survey that goes on, and what ends it. */
   #survey: { readonly over: Promise<boolean>; readonly abort: AbortController } | null = null;
 
-  constructor(engines: readonly Engine[], { log, askGpu, timeout, pause }: FleetParts) {
+  constructor(engines: readonly Engine[], parts: FleetParts) {
+    const { log, askGpu, askDiskBytes, timeout, pause } = parts;
     this.#engines = engines;
     this.#log = log;
     this.#askGpu = askGpu;
+    this.#askDiskBytes = askDiskBytes;
     this.#timeout = timeout ?? ((ms) => AbortSignal.timeout(ms));
     this.#pause = pause ?? ((ms) => setTimeout(ms));
   }
@@ -96,6 +107,7 @@ export class Fleet {
   async discover(): Promise<Capabilities> {
     [this.#gpu] = await Promise.all([
       this.#askGpu(this.#timeout(DISCOVER_MS_MAX)),
+      this.#lookAtDisk(),
       ...this.#engines.map((engine) => this.#ask(engine)),
     ]);
     const gpu = this.#gpu && { name: this.#gpu.name, vramMib: this.#gpu.vramMib };
@@ -113,7 +125,7 @@ export class Fleet {
 
   engines(): readonly EngineStatus[] {
     return this.#engines.map((engine) => {
-      const info = this.#found.get(engine.name);
+      const info = this.#isDiskFull ? undefined : this.#found.get(engine.name);
       const isMissed = !engine.optional || this.#seen.has(engine.name);
       return {
         name: engine.name,
@@ -123,7 +135,7 @@ export class Fleet {
         models: info?.models ?? [],
         resident: engine.resident(),
         occupies: engine.occupies?.() ?? false,
-        trouble: engine.trouble?.() ?? null,
+        trouble: this.#isDiskFull ? 'the disk is full' : (engine.trouble?.() ?? null),
         away: info === undefined && isMissed,
       };
     });
@@ -193,6 +205,18 @@ export class Fleet {
     }
   }
 
+  async #lookAtDisk(): Promise<void> {
+    const bytes = (await this.#askDiskBytes?.().catch(() => null)) ?? Infinity;
+    const isFull = bytes < DISK_BYTES_MIN;
+    if (isFull === this.#isDiskFull) return;
+    this.#isDiskFull = isFull;
+    if (!isFull) this.#log.info('disk.free');
+    else {
+      const help = 'no job is taken until there is room: delete files, or set TESSERA_DATA';
+      this.#log.warn('disk.full', { freeMib: Math.floor(bytes / MIB), help });
+    }
+  }
+
   async #ask(engine: Engine): Promise<void> {
     const was = this.#found.has(engine.name);
     try {
@@ -200,12 +224,22 @@ export class Fleet {
       if (info) this.#found.set(engine.name, info);
       else this.#found.delete(engine.name);
     } catch (error) {
-      this.#log.debug('engine.silent', { engine: engine.name, detail: String(error) });
+      this.#tellSilent(engine, error);
       this.#found.delete(engine.name);
     }
     const is = this.#found.has(engine.name);
     if (is) this.#seen.add(engine.name);
+    if (is) this.#silent.delete(engine.name);
     if (was !== is) this.#log.info(is ? 'engine.up' : 'engine.away', { engine: engine.name });
+  }
+
+  /** Once until it answers; it is asked each minute. */
+  #tellSilent({ name }: Engine, error: unknown): void {
+    const isKnown = this.#silent.has(name);
+    this.#silent.add(name);
+    const help = 'tessera-agent doctor says what is there instead, and how to mend it';
+    const fields = { engine: name, detail: String(error), ...(!isKnown && { help }) };
+    this.#log[isKnown ? 'debug' : 'warn']('engine.silent', fields);
   }
 
   #find(name: string): Engine {

@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { errorBody, TOKEN } from './doubles/edge-server.ts';
 import { EdgeClient } from './edge-client.ts';
 import { EngineError } from './engines/engine.ts';
-import { createInputs } from './input.ts';
+import { Inputs } from './input.ts';
 import { INPUT_TRIES_MAX } from './limits.ts';
 
 const BYTES = Buffer.alloc(200_000, 'sound');
@@ -68,7 +68,8 @@ function open(inputs: readonly (typeof INPUT)[] = [INPUT]) {
     queueMicrotask(act);
     return () => {};
   };
-  return createInputs({ edge, clock: { after }, inputs, directory, signal: abort.signal });
+  const all = new Inputs({ edge, clock: { after }, inputs, directory, signal: abort.signal });
+  return (fileId: string) => all.open(fileId);
 }
 
 async function failureOf(run: Promise<unknown>) {

@@ -1,9 +1,11 @@
 /**
- * The files that a job brings: fetched from the edge when its engine first asks for one, into the
- * folder of the run, bounded and checked by their hash. A transfer that fails is tried again a few
- * times, as long as the lease lasts; then another attempt may do better. A file that is gone is
- * not asked for again.
+ * The files that a job brings: fetched from the edge into the folder of the run, bounded and
+ * checked by their hash, while the job waits for the engine or the engine makes ready; the engine
+ * asks for them when it needs them. A transfer that fails is tried again a few times, as long as
+ * the lease lasts; then another attempt may do better. A file that is gone is not asked for
+ * again. Once the run is over they are removed: a result may lie here for long.
  */
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { InputFile } from '#schema/agent-protocol.ts';
 import { endingOf } from '#schema/file.ts';
@@ -17,21 +19,61 @@ export interface InputParts {
   readonly edge: Pick<EdgeClient, 'download'>;
   readonly clock: Pick<Clock, 'after'>;
   readonly inputs: readonly InputFile[];
-  /** Folder of the run; it exists when the first file is asked for. */
+  /** Folder of the run. */
   readonly directory: string;
   readonly signal: AbortSignal;
 }
 
-/** Answers the path of each file of a job, fetched once. */
-export function createInputs(parts: InputParts): (fileId: string) => Promise<string> {
-  const fetched = new Map<string, Promise<string>>();
-  return (fileId) => {
-    const known = fetched.get(fileId);
+export class Inputs {
+  readonly #parts: InputParts;
+  readonly #over = new AbortController();
+  readonly #fetched = new Map<string, Promise<string>>();
+
+  constructor(parts: InputParts) {
+    this.#parts = { ...parts, signal: AbortSignal.any([parts.signal, this.#over.signal]) };
+  }
+
+  /** Of all its files, whether or not they are here. */
+  get bytes(): number {
+    return this.#parts.inputs.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Where a file of the job lies, fetched once; rejects with `EngineError`. */
+  open(fileId: string): Promise<string> {
+    const known = this.#fetched.get(fileId);
     if (known) return known;
-    const path = fetchInput(parts, fileId);
-    fetched.set(fileId, path);
+    const path = fetchInput(this.#parts, fileId);
+    // Why it failed, hears who asks for it.
+    path.catch(() => undefined);
+    this.#fetched.set(fileId, path);
     return path;
-  };
+  }
+
+  /** Fetches what the job brings, one after the other; never rejects. */
+  async fetchAll(): Promise<void> {
+    const { inputs, directory } = this.#parts;
+    try {
+      if (inputs.length > 0) await mkdir(directory, { recursive: true, mode: 0o700 });
+      for (const { fileId } of inputs) await this.open(fileId);
+    } catch {
+      // Told to the engine when it asks; a folder that cannot be made fails the run itself.
+    }
+  }
+
+  /** Gives up what is still to come: the job is not wanted any more, or its run is over. */
+  stop(): void {
+    this.#over.abort(new Error('stopped'));
+  }
+
+  /** Removes what came, after a stop. */
+  async remove(): Promise<void> {
+    this.stop();
+    for (const fetching of this.#fetched.values()) {
+      const path = await fetching.catch(() => null);
+      // What stays, goes with the folder.
+      if (path !== null) await rm(path, { force: true }).catch(() => undefined);
+    }
+  }
 }
 
 async function fetchInput(parts: InputParts, fileId: string): Promise<string> {

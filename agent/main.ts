@@ -11,12 +11,16 @@ import { CHILD_ARGUMENT } from './engines/child.ts';
 import { readSurroundings } from './env.ts';
 import type { AgentEnv } from './env.ts';
 
+// Whoever read it has gone: `doctor | head` is no fault.
+process.stdout.on('error', () => process.exit());
+
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 const program = new Command('tessera-agent')
   .description('Serves jobs of a Tessera with the engines of this machine.')
   .version(packageJson.version)
   .option('--config <file>', 'settings, instead of ~/.config/tessera/agent.json')
+  .showHelpAfterError('(tessera-agent --help lists the commands)')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
 function named(): string | undefined {
@@ -31,6 +35,8 @@ async function withSettings(act: (env: AgentEnv) => Promise<number>): Promise<vo
     return;
   }
   for (const fault of settings.faults) process.stderr.write(`${fault}\n`);
+  const path = configPath(named());
+  process.stderr.write(`correct it in ${path} or the environment, or run: tessera-agent init\n`);
   process.exitCode = 2;
 }
 
@@ -48,17 +54,21 @@ async function runInit(options: InitOptions): Promise<void> {
   const { createInterface } = await import('node:readline/promises');
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   const { url, token, data, unit, yes = false, force = false } = options;
-  // Its end is an empty answer, to this question and all that follow.
-  const { promise: over, resolve: end } = Promise.withResolvers<string>();
+  // Keeps lines that come before they are asked for, as from a pipe.
+  const lines = terminal[Symbol.asyncIterator]();
   let isOver = false;
   terminal.once('close', () => {
     isOver = true;
-    end('');
   });
   const ask = async (question: string, fallback: string) => {
-    if (yes || isOver) return fallback;
-    const answer = await Promise.race([terminal.question(`${question}: `), over]);
-    return answer.trim() || fallback;
+    if (yes) return fallback;
+    terminal.setPrompt(`${question}: `);
+    const isShown = !isOver;
+    if (isShown) terminal.prompt();
+    // The end of the input is an empty answer, to this question and all that follow.
+    const { value, done } = await lines.next();
+    if (done === true && isShown) print('');
+    return (done === true ? '' : value.trim()) || fallback;
   };
   process.exitCode = await init({
     config: configPath(named()),

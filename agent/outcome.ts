@@ -66,3 +66,8 @@ export function describeFailure(error: unknown): Extract<RunOutcome, { kind: 'fa
   }
   return { kind: 'failed', code: 'job_failed', retryable: true, detail: String(error) };
 }
+
+/** Whether a run failed by its disk, by the words of the system or of a tool. */
+export function isDiskFull(detail: string): boolean {
+  return /ENOSPC|EDQUOT|no space left on device|disk quota exceeded/i.test(detail);
+}

@@ -17,14 +17,14 @@ import type { Clock } from './clock.ts';
 import type { EdgeClient } from './edge-client.ts';
 import type { RunContext, RunResult } from './engines/engine.ts';
 import type { Fleet } from './fleet.ts';
-import { createInputs } from './input.ts';
-import { STOP_MS_MAX } from './limits.ts';
+import { Inputs } from './input.ts';
+import { AHEAD_INPUT_BYTES_MAX, STOP_MS_MAX } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
-import { checkResult, clean, describeFailure, usageOf } from './outcome.ts';
+import { checkResult, clean, describeFailure, isDiskFull, usageOf } from './outcome.ts';
 import { createSession, step, wakeAt } from './session.ts';
 import type { Session, SessionAction, SessionEvent } from './session.ts';
-import type { Answered, Happening, RunOutcome, StartedJob } from './session/state.ts';
+import type { Answered, Grant, Happening, RunOutcome, StartedJob } from './session/state.ts';
 import type { Spool, SpoolEntry } from './spool.ts';
 import { createTextStream } from './text-stream.ts';
 import { Work } from './work.ts';
@@ -69,7 +69,7 @@ export interface LoopHooks {
 
 export interface Exit {
   readonly code: number;
-  readonly reason: 'drained' | 'unauthorized' | 'engine_wedged' | 'fault' | 'locked';
+  readonly reason: 'drained' | 'unauthorized' | 'engine_wedged' | 'fault' | 'locked' | 'no_data';
 }
 
 export class AgentLoop {
@@ -148,6 +148,30 @@ export class AgentLoop {
       metrics.onAction(action);
       this.#perform(action);
     }
+    this.#fetchAhead();
+  }
+
+  /** What jobs bring that wait for the engine, comes meanwhile; what is not wanted, ends. */
+  #fetchAhead(): void {
+    for (const { id, phase, grant } of this.#session.leases) {
+      const work = this.#works.get(id);
+      if (phase === 'ending') work?.inputs?.stop();
+      if (phase !== 'waiting' || work || grant.inputs.length === 0) continue;
+      const others = [...this.#works.values()].filter(({ running }) => !running);
+      const bytes = grant.inputs.reduce((sum, input) => sum + input.bytes, 0);
+      const held = others.reduce((sum, { inputs }) => sum + (inputs?.bytes ?? 0), bytes);
+      if (held <= AHEAD_INPUT_BYTES_MAX) this.#track(this.#openWork(id, grant).fetch());
+    }
+  }
+
+  #openWork(lease: number, grant: Grant): Work {
+    const { scratch, edge, clock } = this.#parts;
+    const directory = join(scratch, `${grant.jobId}.${grant.fencingToken}.${lease}`);
+    const work = new Work(grant, { directory });
+    const { inputs } = grant;
+    work.inputs = new Inputs({ edge, clock, inputs, directory, signal: work.signal });
+    this.#works.set(lease, work);
+    return work;
   }
 
   #perform(action: SessionAction): void {
@@ -227,6 +251,7 @@ export class AgentLoop {
         const result = results.then((all) => all[index]!);
         const outcome = await this.#outcomeOf({ work, spec, result });
         work.running = false;
+        this.#track(work.discardInputs());
         this.#hooks.onEngine();
         this.dispatch({ type: 'run_ended', lease, outcome });
         if (work.dropped) this.#clean(lease, work);
@@ -237,12 +262,14 @@ export class AgentLoop {
 
   /** What the run of one job needs: its place on this box and the ways out of the engine. */
   #prepare({ lease, grant, spec }: StartedJob) {
-    const { scratch, edge, clock, classifier } = this.#parts;
-    const name = `${grant.jobId}.${grant.fencingToken}.${lease}`;
-    const work = new Work(grant, { directory: join(scratch, name) });
+    const { edge, clock, classifier } = this.#parts;
+    const known = this.#works.get(lease);
+    const work = known ?? this.#openWork(lease, grant);
+    // The engine may have to load its model first.
+    if (!known) this.#track(work.fetch());
     work.running = true;
-    this.#works.set(lease, work);
     const { signal, directory } = work;
+    const inputs = work.inputs!;
     if (spec.type === 'text') {
       const onLost = () => this.dispatch({ type: 'lease_refused', lease });
       work.text = createTextStream({ edge, grant, clock, signal, onLost });
@@ -251,7 +278,7 @@ export class AgentLoop {
     const context: RunContext = {
       signal,
       directory,
-      openInput: createInputs({ edge, clock, inputs: grant.inputs, directory, signal }),
+      openInput: (fileId) => inputs.open(fileId),
       onProgress: (told) => {
         const progress = clean.progress(told);
         if (!progress) return;
@@ -281,7 +308,8 @@ export class AgentLoop {
     try {
       const { outputs, usage, loadMs } = checkResult(await of.result, work.directory);
       const { classifier } = this.#parts;
-      if (classifier) await checkOutputs(outputs, classifier, work.signal);
+      const { directory, signal } = work;
+      if (classifier) await checkOutputs(outputs, { classifier, directory, signal });
       work.outputs = outputs;
       const delivers = outputs.length > 0 || work.text !== null;
       return { kind: 'done', delivers, usage, loadMs };
@@ -297,6 +325,8 @@ export class AgentLoop {
         code,
         detail,
       });
+      // What is announced depends on it, too.
+      if (isDiskFull(detail)) this.#track(this.#hooks.discover());
       return failure;
     }
   }
@@ -315,7 +345,9 @@ export class AgentLoop {
   }
 
   async #upload({ lease, trying }: Extract<SessionAction, { do: 'upload' }>): Promise<void> {
-    const outcome = await this.#works.get(lease)?.upload(this.#parts.edge);
+    const kept = this.#session.leases.find(({ id }) => id === lease);
+    if (!kept) return;
+    const outcome = await this.#works.get(lease)?.upload(kept, this.#parts);
     if (outcome) this.dispatch({ type: 'upload_ended', lease, trying, outcome });
   }
 
@@ -342,7 +374,9 @@ export class AgentLoop {
       name,
       typeof value === 'number' ? Math.round(value) : value,
     ]);
-    log[calm ? 'info' : 'warn'](action.op, { ...who, ...Object.fromEntries(fields) });
+    const help = 'tried again by itself; tessera-agent doctor says what is wrong on the way';
+    const mend = action.op === 'edge.away' ? { help } : {};
+    log[calm ? 'info' : 'warn'](action.op, { ...who, ...Object.fromEntries(fields), ...mend });
   }
 
   #scheduleWake(): void {

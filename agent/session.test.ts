@@ -443,15 +443,15 @@ describe('an undelivered result', () => {
   });
 
   it.each([
-    ['artifact_too_large', false],
-    ['invalid_request', true],
+    ['artifact_too_large', 'result_too_large', false],
+    ['invalid_request', 'job_failed', true],
   ] as const)(
-    'that the edge refuses with %s fails the attempt, retryable %s',
-    (code, retryable) => {
+    'that the edge refuses with %s fails the attempt as %s, retryable %s',
+    (code, told, retryable) => {
       const bench = running()
         .done()
         .uploaded({ ok: false, failure: refused(code) });
-      expect(bench.body('fail')).toMatchObject({ code: 'job_failed', retryable });
+      expect(bench.body('fail')).toMatchObject({ code: told, retryable });
     },
   );
 

@@ -303,8 +303,9 @@ function onUndelivered(turn: Turn, lease: Lease, failure: UploadFailure): void {
         return;
       }
       const detail = `result not delivered: ${failure.detail}`.slice(0, ENGINE_ERROR_CHARS_MAX);
-      const retryable = failure.reason !== 'refused' || failure.code !== 'artifact_too_large';
-      conclude(lease, { verb: 'fail', code: 'job_failed', retryable, detail });
+      const tooLarge = failure.reason === 'refused' && failure.code === 'artifact_too_large';
+      const code = tooLarge ? 'result_too_large' : 'job_failed';
+      conclude(lease, { verb: 'fail', code, retryable: !tooLarge, detail });
       return;
     }
     case 'transient': {

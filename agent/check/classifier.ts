@@ -1,10 +1,13 @@
 /**
- * The look at what was made, before any of it is sent: every picture, and of a video its first
- * frame. Which classifier looks, is pluggable. What it blocks never leaves the box, and the job
- * fails as `content_blocked`; when it cannot look, nothing is sent either.
+ * The look at what was made, before any of it is sent: every picture, and several of each video,
+ * spread over its length, by ffmpeg; without that only its first frame. Which classifier looks,
+ * is pluggable. What it blocks never leaves the box, and the job fails as `content_blocked`; when
+ * it cannot look, nothing is sent either.
  */
 import { EngineError } from '../engines/engine.ts';
 import type { Output } from '../engines/engine.ts';
+import { findCommand } from '../engines/ffmpeg.ts';
+import { withFrames } from './frames.ts';
 
 /** What a classifier says of one picture. */
 export interface Verdict {
@@ -16,7 +19,7 @@ export interface Verdict {
 }
 
 export interface Classifier {
-  /** Looks at a picture file of a usual format; rejects when it cannot. */
+  /** Looks at a picture file of a usual format, moving or not; rejects when it cannot. */
   classify(path: string, signal: AbortSignal): Promise<Verdict>;
   close(): Promise<void>;
 }
@@ -24,13 +27,45 @@ export interface Classifier {
 /** One look takes this long at most, the loading of a model included. */
 const LOOK_MS_MAX = 60_000;
 
+interface CheckParts {
+  readonly classifier: Classifier;
+  /** Folder of the run, for what is taken from a video to be looked at. */
+  readonly directory: string;
+  readonly signal: AbortSignal;
+  /** Looked for when it is not given; null stands for none. */
+  readonly ffmpeg?: string | null;
+}
+
 /** Resolves when all outputs may be sent; rejects with an `EngineError` when one may not. */
-export async function checkOutputs(
-  outputs: readonly Output[],
-  classifier: Classifier,
-  signal: AbortSignal,
+export async function checkOutputs(outputs: readonly Output[], parts: CheckParts): Promise<void> {
+  for (const output of outputs) {
+    const { path, contentType } = output;
+    if (contentType.startsWith('image/')) await checkPictures([path], parts);
+    if (contentType.startsWith('video/')) await checkVideo(output, parts);
+  }
+}
+
+async function checkVideo(video: Output, parts: CheckParts): Promise<void> {
+  const { directory, signal } = parts;
+  // What is shown of it first is looked at first: often that is enough.
+  const first = video.thumbnail ? [video.thumbnail.path] : [];
+  await checkPictures(first, parts);
+  const { ffmpeg = await findCommand('ffmpeg', signal) } = parts;
+  if (ffmpeg !== null) {
+    const looking = withFrames(video, { ffmpeg, directory, signal }, (pictures) =>
+      checkPictures(pictures, parts),
+    );
+    await looking.catch((error: unknown) => {
+      throw error instanceof EngineError ? error : blind(error);
+    });
+  } else if (first.length === 0) throw blind('a video without a first frame, and no ffmpeg');
+}
+
+async function checkPictures(
+  paths: readonly string[],
+  { classifier, signal }: CheckParts,
 ): Promise<void> {
-  for (const path of outputs.flatMap(pictureOf)) {
+  for (const path of paths) {
     const within = AbortSignal.any([signal, AbortSignal.timeout(LOOK_MS_MAX)]);
     const { blocked, label, score } = await look(classifier, path, within);
     if (!blocked) continue;
@@ -43,16 +78,11 @@ async function look(classifier: Classifier, path: string, signal: AbortSignal): 
   try {
     return await classifier.classify(path, signal);
   } catch (error) {
-    const detail = `the output check failed, so nothing is sent: ${String(error)}`;
-    throw new EngineError({ code: 'job_failed', retryable: true, detail });
+    throw blind(error);
   }
 }
 
-/** The picture to look at. A video without one cannot be looked at, hence is not sent. */
-function pictureOf({ path, contentType, thumbnail }: Output): readonly string[] {
-  if (contentType.startsWith('image/')) return [path];
-  if (!contentType.startsWith('video/')) return [];
-  if (thumbnail) return [thumbnail.path];
-  const detail = 'a video without a first frame cannot be checked, so it is not sent';
-  throw new EngineError({ code: 'job_failed', retryable: true, detail });
+function blind(why: unknown): EngineError {
+  const detail = `the output check failed, so nothing is sent: ${String(why)}`;
+  return new EngineError({ code: 'job_failed', retryable: true, detail });
 }

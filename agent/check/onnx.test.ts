@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openWebp } from '../engines/animator/film.ts';
 import type { Classifier } from './classifier.ts';
 import { judge, openOnnx } from './onnx.ts';
 import { ClassifierCard } from './settings.ts';
@@ -51,6 +52,20 @@ it('blocks what the model takes for what is blocked, and nothing else', async ()
   expect(red.score).toBeCloseTo(1 / (1 + Math.exp(-8)), 5);
   const blue = await classifier.classify(await picture({ r: 0, g: 0, b: 255 }), signal);
   expect(blue).toMatchObject({ blocked: false, label: 'blue' });
+});
+
+it('looks at a picture that moves in several places', async () => {
+  const classifier = await open();
+  const shape = { width: 24, height: 16, fps: 5 };
+  const film = await openWebp(shape, home);
+  for (let frame = 0; frame < 30; frame++) {
+    const colour = Buffer.from(frame === 29 ? [255, 0, 0] : [0, 0, 255]);
+    await film.add(Buffer.alloc(shape.width * shape.height * 3, colour));
+  }
+  const { path } = await film.end();
+  await film.close();
+  // Its last frame alone is red.
+  expect(await classifier.classify(path, signal)).toMatchObject({ blocked: true, label: 'red' });
 });
 
 it('looks at the pictures of jobs that end together, one after the other', async () => {

@@ -24,7 +24,7 @@ export async function openOnnx(
   const path = createRequire(from).resolve(PACKAGE);
   await access(model);
   const card = await readCard(model.replace(/\.onnx$/i, '.json'));
-  const child = new Child<OnnxRequest, never, readonly number[]>(
+  const child = new Child<OnnxRequest, never, readonly (readonly number[])[]>(
     new URL('./onnx/child.ts', import.meta.url),
     options,
   );
@@ -36,7 +36,8 @@ export async function openOnnx(
       const look = last.then(() => child.run(request, { signal, onEvent: () => {} }));
       last = look.catch(() => undefined);
       const { result } = await orAbort(look, signal);
-      return judge(result, card);
+      const verdicts = result.map((scores) => judge(scores, card));
+      return verdicts.find(({ blocked }) => blocked) ?? verdicts[0]!;
     },
     close: () => child.stop(),
   };

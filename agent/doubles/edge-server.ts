@@ -3,7 +3,6 @@
  * contract's schemas, checks fencing tokens, tickets, lengths and hashes of uploads, and can
  * drop, double, hold back or replace any exchange. Long polls end only when a test says so.
  */
-import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -17,12 +16,12 @@ import {
   RenewBody,
   ReturnBody,
   StreamBody,
-  UPLOAD_HEADERS,
 } from '#schema/agent-protocol.ts';
-import { artifactKey, ArtifactRole, ContentType } from '#schema/artifact.ts';
 import { ERRORS } from '#schema/error.ts';
 import type { ErrorCode } from '#schema/error.ts';
 import type { Request, Verb } from '../session/state.ts';
+import { ArtifactStore } from './artifact-store.ts';
+import type { StoreReply } from './artifact-store.ts';
 import type { Bell } from './clock.ts';
 import { EdgeModel } from './edge-model.ts';
 
@@ -52,11 +51,8 @@ export type Trouble =
       readonly body: string;
     };
 
-export interface Stored {
-  readonly bytes: number;
-  readonly sha256: string;
-  readonly contentType: string;
-}
+/** A verb, or another exchange. */
+type Troubled = Verb | 'upload' | 'part' | 'begin' | 'finish' | 'stream';
 
 interface Parked {
   readonly request: Request;
@@ -68,15 +64,15 @@ export class EdgeServer {
   readonly model: EdgeModel;
   /** Calls in the order of their arrival. */
   readonly calls: { readonly verb: Verb; readonly body: unknown }[] = [];
-  readonly stored = new Map<string, Stored>();
+  readonly store: ArtifactStore;
   readonly texts = new Map<string, string>();
   /** Input files by their URL; null never answers. */
   readonly media = new Map<string, Uint8Array | null>();
   readonly userAgents = new Set<string>();
   /** Sessions that said goodbye. */
   readonly left = new Set<string>();
-  /** Decides on trouble, by verb, `upload` or `stream`. */
-  trouble: (name: Verb | 'upload' | 'stream') => Trouble | undefined = () => undefined;
+  /** Decides on trouble; `upload` is of a whole file, `part` of a part. */
+  trouble: (name: Troubled) => Trouble | undefined = () => undefined;
   readonly #server: Server;
   readonly #now: () => number;
   readonly #bell: Bell;
@@ -85,6 +81,7 @@ export class EdgeServer {
   constructor(now: () => number, bell: Bell, pool = 'main') {
     this.pool = pool;
     this.model = new EdgeModel(pool);
+    this.store = new ArtifactStore((ref) => this.model.holdsLease(ref));
     this.#now = now;
     this.#bell = bell;
     this.#server = createServer((request, response) => {
@@ -92,6 +89,11 @@ export class EdgeServer {
         response.destroy(error instanceof Error ? error : undefined);
       });
     });
+  }
+
+  /** Results that are there whole, by their keys. */
+  get stored(): ArtifactStore['stored'] {
+    return this.store.stored;
   }
 
   async start(): Promise<URL> {
@@ -133,6 +135,10 @@ export class EdgeServer {
       this.#bell.ring();
       return;
     }
+    if (request.url === '/health') {
+      response.end(JSON.stringify({ status: 'ok', version: '0.0.0' }));
+      return;
+    }
     this.userAgents.add(request.headers['user-agent'] ?? '');
     if (request.headers.authorization !== `Bearer ${tokenOf(this.pool)}`) {
       refuse(response, 'unauthorized');
@@ -148,6 +154,11 @@ export class EdgeServer {
       this.#meddle('stream', response, () => this.#stream(StreamBody.parse(body), response));
       return;
     }
+    if (path === 'uploads/begin' || path === 'uploads/finish') {
+      const verb = path === 'uploads/begin' ? 'begin' : 'finish';
+      this.#exchange(verb, response, () => this.store[verb](body));
+      return;
+    }
     if (path === 'leave') {
       this.left.add(LeaveBody.parse(body).sessionId);
       json(response, 200, { left: true });
@@ -161,14 +172,15 @@ export class EdgeServer {
     }
     const call = { verb, body: parsed.data } as Request;
     this.calls.push(call);
-    this.#meddle(verb, response, () => this.#answer(call, response, false), call);
+    const quietly = () => void this.model.handle(call, { now: this.#now(), last: true });
+    this.#meddle(verb, response, () => this.#answer(call, response, false), quietly);
     this.#bell.ring();
   }
 
   #meddle(
-    name: Verb | 'upload' | 'stream',
+    name: Troubled,
     response: ServerResponse,
-    ...[act, call]: [act: () => void, call?: Request]
+    ...[act, quietly]: [act: () => void, quietly?: () => void]
   ): void {
     const trouble = this.trouble(name);
     switch (trouble?.do) {
@@ -181,11 +193,11 @@ export class EdgeServer {
       case 'hang':
         return;
       case 'drop_answer':
-        if (call) this.model.handle(call, { now: this.#now(), last: true });
+        quietly?.();
         response.destroy();
         return;
       case 'double':
-        if (call) this.model.handle(call, { now: this.#now(), last: true });
+        quietly?.();
         act();
         return;
       case 'reply':
@@ -221,44 +233,20 @@ export class EdgeServer {
   }
 
   async #upload(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const bytes = await readAll(request);
-    this.#meddle('upload', response, () => this.#store(path, { request, bytes }, response));
+    const bytes = await this.store.receive(path, request);
+    const name = path.includes('/parts/') ? 'part' : 'upload';
+    if (bytes) this.#exchange(name, response, () => this.store.put(path, request.headers, bytes));
+    else response.destroy();
     this.#bell.ring();
   }
 
-  #store(
-    path: string,
-    { request, bytes }: { request: IncomingMessage; bytes: Buffer },
-    response: ServerResponse,
-  ): void {
-    const parts = /^jobs\/([^/]+)\/artifacts\/(\d+)\/([^/]+)$/.exec(path);
-    const role = ArtifactRole.safeParse(parts?.[3]).data;
-    const contentType = ContentType.safeParse(request.headers['content-type']).data;
-    const fencingToken = Number(request.headers[UPLOAD_HEADERS.fencingToken]);
-    const jobId = parts?.[1] ?? '';
-    if (!role || !contentType || Number(request.headers['content-length']) !== bytes.length) {
-      refuse(response, 'invalid_request');
-    } else if (request.headers[UPLOAD_HEADERS.ticket] !== `ticket-${jobId}-${fencingToken}`) {
-      refuse(response, 'forbidden');
-    } else if (!this.model.holdsLease({ jobId, fencingToken })) {
-      refuse(response, 'lease_lost');
-    } else {
-      const sha256 = createHash('sha256').update(bytes).digest('hex');
-      if (request.headers[UPLOAD_HEADERS.sha256] !== sha256) {
-        refuse(response, 'hash_mismatch');
-        return;
-      }
-      const key = artifactKey({
-        jobId,
-        fencingToken,
-        index: Number(parts?.[2]),
-        role,
-        contentType,
-      });
-      const stored = { bytes: bytes.length, sha256, contentType };
-      this.stored.set(key, stored);
-      json(response, 200, { key, ...stored });
-    }
+  #exchange(name: Troubled, response: ServerResponse, act: () => StoreReply): void {
+    const answer = () => {
+      const reply = act();
+      if ('code' in reply) refuse(response, reply.code);
+      else json(response, 200, reply.answer);
+    };
+    this.#meddle(name, response, answer, act);
   }
 }
 

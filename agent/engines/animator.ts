@@ -9,8 +9,8 @@ import { Child } from './child.ts';
 import type { ChildOptions } from './child.ts';
 import { EngineError } from './engine.ts';
 import type { Engine, Output, RunContext, RunResult } from './engine.ts';
+import { findCommand } from './ffmpeg.ts';
 import { hasSharp } from './painter.ts';
-import { findCommand } from './whisper/recording.ts';
 
 const MODEL = 'painter-motion';
 /** Counts changes of what is filmed. */

@@ -5,40 +5,15 @@ import sharp from 'sharp';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Progress } from '#schema/api.ts';
 import { Preview } from '#schema/event.ts';
-import type { ImageSpec, JobSpec, MusicSpec, VideoSpec } from '#schema/job.ts';
+import type { JobSpec, MusicSpec, VideoSpec } from '#schema/job.ts';
 import { MODELS } from '#schema/model.ts';
 import { createComfyui } from './comfyui.ts';
 import type { ComfyuiOptions } from './comfyui.ts';
 import { ComfyDouble } from './doubles/comfyui.ts';
+import { IMAGE, PACE } from './doubles/comfyui/fixture.ts';
 import type { Engine, RunContext, RunResult } from './engine.ts';
 import { EngineError } from './engine.ts';
 
-const PACE = {
-  callMs: 5000,
-  pollMs: 4,
-  awayMs: 40,
-  stallMs: 60_000,
-  stopMs: 10_000,
-  freeMs: 400,
-  previewMs: 0,
-};
-const IMAGE: ImageSpec = {
-  type: 'image',
-  model: 'sdxl',
-  prompt: 'a lighthouse at night',
-  negative_prompt: 'blurry',
-  width: 96,
-  height: 64,
-  steps: 6,
-  guidance: 5,
-  seed: 11,
-  count: 1,
-  input_image: null,
-  mask: null,
-  strength: 0.5,
-  loras: [],
-  upscale: 1,
-};
 const VIDEO: VideoSpec = {
   type: 'video',
   model: 'ltx-video',

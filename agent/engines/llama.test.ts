@@ -199,10 +199,10 @@ describe('a model that is named by its address', () => {
       signal,
     };
     open();
-    expect(await fetchModel({ servers: { llama } }, parts)).toBe(0);
+    expect(await fetchModel({ servers: { llama }, data: home }, parts)).toBe(0);
     expect(drawn.at(-1)).toContain('100 %');
-    expect(await fetchModel({ servers: { llama } }, parts)).toBe(0);
-    expect(await fetchModel({ servers: {} }, parts)).toBe(2);
+    expect(await fetchModel({ servers: { llama }, data: home }, parts)).toBe(0);
+    expect(await fetchModel({ servers: {}, data: home }, parts)).toBe(2);
     expect(printed.map((line) => line.split(' ')[0])).toEqual(['fetched', llama.path, 'nothing']);
     expect(asked).toHaveLength(1);
   });

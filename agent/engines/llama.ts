@@ -46,6 +46,8 @@ class Llama implements Engine {
   #download: Promise<void> | null = null;
   /** Gigabytes for nothing, each minute anew: not before the settings are read again. */
   #isWrong = false;
+  /** What the last download failed by. */
+  #fault = '';
 
   constructor({ settings, ...options }: LlamaOptions) {
     this.#settings = settings;
@@ -197,7 +199,10 @@ class Llama implements Engine {
     this.#download = download({ ...source, path, onProgress, signal: this.#closing.signal })
       .catch((error: unknown) => {
         this.#isWrong = error instanceof WrongFile;
-        this.#say(`the model could not be downloaded: ${String(error)}`);
+        const words = (error as Error).message;
+        // Tried again each minute: once is enough to be told.
+        if (words !== this.#fault) this.#say(`the model could not be downloaded: ${words}`);
+        this.#fault = words;
       })
       // The next look tries again, and goes on where this one ended.
       .finally(() => {

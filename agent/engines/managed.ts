@@ -3,7 +3,8 @@
  * it runs, and remembered while it does not: it is announced as long as it can be started. One
  * that is running already when it is needed is used as it is, and only told to unload. When its
  * process ends in the middle of a job, or does not let go of one, the job fails soon, with the
- * process's last words for the operator.
+ * process's last words for the operator. Jobs of one batch share its start, and each is watched
+ * by itself.
  */
 import type { JobSpec } from '#schema/job.ts';
 import type { ModelId } from '#schema/model.ts';
@@ -12,7 +13,7 @@ import { ProcessFailure } from '../process.ts';
 import type { EngineProcess } from '../process.ts';
 import { LAST_SAY_MS, WEDGED_MS } from '../process/limits.ts';
 import { EngineError } from './engine.ts';
-import type { Engine, EngineInfo, RunContext, RunResult } from './engine.ts';
+import type { Engine, EngineInfo, EngineJob, RunContext, RunResult } from './engine.ts';
 
 /** How CUDA, its users and the kernel say it. */
 const OUT_OF_MEMORY = /out of memory|failed to allocate|bad_alloc|OOM|killed by signal 9/i;
@@ -26,8 +27,13 @@ export interface ManagedParts {
   readonly onSwitch: 'stop' | 'unload';
 }
 
+/** Begins jobs that run together; answers the result of each. */
+type Begin = (jobs: readonly EngineJob[]) => readonly Promise<RunResult>[];
+
 class Managed implements Engine {
   readonly name: string;
+  /** Where the driver runs batches. */
+  readonly runBatch?: NonNullable<Engine['runBatch']>;
   readonly #inner: Engine;
   readonly #process: EngineProcess;
   readonly #clock: Clock;
@@ -35,7 +41,8 @@ class Managed implements Engine {
   #known: EngineInfo | null = null;
   /** A server that somebody else started answers. */
   #isForeign = false;
-  #busy = false;
+  /** Jobs that run, or wait for its start. */
+  #jobs = 0;
 
   constructor(inner: Engine, { process, clock, onSwitch }: ManagedParts) {
     this.name = inner.name;
@@ -43,6 +50,13 @@ class Managed implements Engine {
     this.#process = process;
     this.#clock = clock;
     this.#onSwitch = onSwitch;
+    if (!inner.runBatch) return;
+    const begin: Begin = (jobs) => inner.runBatch!(jobs);
+    this.runBatch = (jobs) => this.#run(jobs, begin);
+  }
+
+  get #busy(): boolean {
+    return this.#jobs > 0;
   }
 
   async discover(signal: AbortSignal): Promise<EngineInfo | null> {
@@ -80,18 +94,35 @@ class Managed implements Engine {
     return this.#process.trouble;
   }
 
-  async run(spec: JobSpec, context: RunContext): Promise<RunResult> {
-    this.#busy = true;
-    try {
-      const startedMs = await this.#start(context);
-      const result = await this.#watch(spec, context);
-      return { ...result, loadMs: result.loadMs + startedMs };
-    } catch (error) {
-      if (context.signal.aborted) throw context.signal.reason as Error;
-      throw error;
-    } finally {
-      this.#busy = false;
-    }
+  run(spec: JobSpec, context: RunContext): Promise<RunResult> {
+    const begin: Begin = (jobs) => jobs.map((job) => this.#inner.run(job.spec, job.context));
+    return this.#run([{ spec, context }], begin)[0]!;
+  }
+
+  #run(jobs: readonly EngineJob[], begin: Begin): readonly Promise<RunResult>[] {
+    this.#jobs += jobs.length;
+    const everybody = allOf(jobs.map(({ context }) => context.signal));
+    const started = this.#start(jobs, everybody).then((startedMs) => {
+      const wanted = jobs.filter(({ context }) => !context.signal.aborted);
+      const runs = this.#watchAll(wanted, begin);
+      return { startedMs, runs: new Map(wanted.map((job, index) => [job, runs[index]!])) };
+    });
+    return jobs.map(async (job) => {
+      const { signal } = job.context;
+      try {
+        // One that is not wanted any more does not wait for the start that others wait for.
+        const { startedMs, runs } = await Promise.race([started, leaving(signal, everybody)]);
+        const run = runs.get(job);
+        if (!run) throw signal.reason as Error;
+        const result = await run;
+        return { ...result, loadMs: result.loadMs + startedMs };
+      } catch (error) {
+        if (signal.aborted) throw signal.reason as Error;
+        throw error;
+      } finally {
+        this.#jobs--;
+      }
+    });
   }
 
   async free(): Promise<void> {
@@ -105,7 +136,7 @@ class Managed implements Engine {
   }
 
   /** Has it up; answers how long that took, ms. */
-  async #start({ signal, onProgress }: RunContext): Promise<number> {
+  async #start(jobs: readonly EngineJob[], signal: AbortSignal): Promise<number> {
     signal.throwIfAborted();
     if (this.#process.isUp) return 0;
     if (!this.#process.isAlive) {
@@ -113,7 +144,9 @@ class Managed implements Engine {
       this.#isForeign = info !== null;
       if (info) return 0;
     }
-    onProgress({ fraction: 0, stage: 'loading', step: null, steps: null });
+    for (const { context } of jobs) {
+      context.onProgress({ fraction: 0, stage: 'loading', step: null, steps: null });
+    }
     const startedAt = this.#clock.now();
     try {
       await this.#process.up(signal);
@@ -124,13 +157,20 @@ class Managed implements Engine {
     return Math.round(this.#clock.now() - startedAt);
   }
 
-  /** Runs the job while its process lives, and not for long after it was told to stop. */
-  async #watch(spec: JobSpec, context: RunContext): Promise<RunResult> {
-    context.signal.throwIfAborted();
-    if (this.#isForeign) return this.#inner.run(spec, context);
+  /** Runs jobs while their process lives, and not for long after they were told to stop. */
+  #watchAll(jobs: readonly EngineJob[], begin: Begin): readonly Promise<RunResult>[] {
+    if (jobs.length === 0 || this.#isForeign) return begin(jobs);
+    const watches = jobs.map(({ context }) => this.#watch(context.signal));
+    const own = jobs.map(({ spec, context }, index) => {
+      return { spec, context: { ...context, signal: watches[index]!.signal } };
+    });
+    return begin(own).map((run, index) => watches[index]!.over(run));
+  }
+
+  /** What ends one job of a process: its own signal, or the end of the process. */
+  #watch(signal: AbortSignal): Watch {
     const process = this.#process;
     const { presence } = process;
-    const { signal } = context;
     const lost = new AbortController();
     const cancels: (() => void)[] = [];
     const onGone = () => {
@@ -140,20 +180,21 @@ class Managed implements Engine {
     const onAbort = () => cancels.push(this.#clock.after(WEDGED_MS, () => process.wedge()));
     presence.addEventListener('abort', onGone, { once: true });
     signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      const either = AbortSignal.any([signal, lost.signal]);
-      const run = this.#inner.run(spec, { ...context, signal: either });
-      return await Promise.race([run, failureOf(lost.signal)]);
-    } catch (error) {
-      // A connection breaks before the end of its process is known: the next try must not meet it.
-      if (isAway(error)) await this.#heardOrLate(presence);
-      if (!presence.aborted) throw error;
-      throw toCrash(error, presence.reason as Error);
-    } finally {
-      presence.removeEventListener('abort', onGone);
-      signal.removeEventListener('abort', onAbort);
-      for (const cancel of cancels) cancel();
-    }
+    const over = async (run: Promise<RunResult>) => {
+      try {
+        return await Promise.race([run, failureOf(lost.signal)]);
+      } catch (error) {
+        // A connection breaks before the end of its process is known: the next try must not meet it.
+        if (isAway(error)) await this.#heardOrLate(presence);
+        if (!presence.aborted) throw error;
+        throw toCrash(error, presence.reason as Error);
+      } finally {
+        presence.removeEventListener('abort', onGone);
+        signal.removeEventListener('abort', onAbort);
+        for (const cancel of cancels) cancel();
+      }
+    };
+    return { signal: AbortSignal.any([signal, lost.signal]), over };
   }
 
   /** Resolves when the process is known to be gone, or after a moment. */
@@ -164,6 +205,35 @@ class Managed implements Engine {
     presence.addEventListener('abort', () => resolve(), { once: true });
     return promise.finally(cancel);
   }
+}
+
+interface Watch {
+  /** For the driver. */
+  readonly signal: AbortSignal;
+  /** The job's result, or why there is none; what was watched is let go then. */
+  readonly over: (run: Promise<RunResult>) => Promise<RunResult>;
+}
+
+/** Aborts when all of them have. */
+function allOf(signals: readonly AbortSignal[]): AbortSignal {
+  const all = new AbortController();
+  const look = () => {
+    if (signals.every(({ aborted }) => aborted)) all.abort(signals.at(-1)!.reason);
+  };
+  for (const signal of signals) signal.addEventListener('abort', look, { once: true });
+  look();
+  return all.signal;
+}
+
+/** Rejects when the signal aborts, unless it was the last: then what it leaves ends by itself. */
+function leaving(signal: AbortSignal, everybody: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const leave = () => {
+    if (!everybody.aborted) reject(signal.reason as Error);
+  };
+  signal.addEventListener('abort', leave, { once: true });
+  if (signal.aborted) leave();
+  return promise;
 }
 
 /** Whether a driver says that its server does not answer. */

@@ -41,12 +41,13 @@ type Print = (line: string) => void;
 export async function status(data: string, print: Print): Promise<number> {
   const pid = await holderOf(resolve(data));
   if (pid === null) {
-    print(`no agent runs with ${resolve(data)}`);
+    print(`no agent runs with ${resolve(data)}; start it by: tessera-agent run`);
     return 3;
   }
   const health = await askHealth(data, pid);
   if (!health) {
-    print(`an agent runs (process ${pid}), but does not tell how it does`);
+    const help = 'it starts its engines first, which may take minutes; else see its log';
+    print(`an agent runs (process ${pid}), but does not tell how it does: ${help}`);
     return 1;
   }
   for (const line of linesOf(health, pid)) print(line);

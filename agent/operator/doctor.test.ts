@@ -1,15 +1,18 @@
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Bell } from '../doubles/clock.ts';
 import { EdgeServer, TOKEN } from '../doubles/edge-server.ts';
 import { freePort } from '../doubles/group.ts';
 import { KoboldDouble } from '../engines/doubles/koboldcpp.ts';
+import { SpeechDouble } from '../engines/doubles/speech.ts';
 import { readEnv } from '../env.ts';
 import { examine } from './doctor.ts';
 import type { DoctorParts } from './doctor.ts';
-import { describe } from './finding.ts';
+import { describe as lineOf } from './finding.ts';
 import type { Finding } from './finding.ts';
 
 const GIB = 1024 ** 3;
@@ -49,7 +52,7 @@ async function look(parts: Partial<DoctorParts> = {}): Promise<Map<string, Findi
     found.set(finding.what, finding);
     // What is not well comes with what to do.
     if (finding.state !== 'ok') expect(finding.mend).toMatch(/.{10,}/);
-    expect(describe(finding)).not.toContain(TOKEN);
+    expect(lineOf(finding)).not.toContain(TOKEN);
   }
   return found;
 }
@@ -71,6 +74,9 @@ it('finds a box well that is, and changes nothing', async () => {
     ffmpeg: 'ok',
   });
   expect(edge.count('register')).toBe(0);
+  // Not even the folder that the agent will want.
+  expect(await readdir(directory)).toEqual([]);
+  expect(found.get('disk')?.words).toContain(join(directory, 'data'));
 });
 
 it.each([
@@ -92,6 +98,92 @@ it.each([
   expect(finding?.words).toContain(words);
 });
 
+it('tells that without ffmpeg a video is hardly checked', async () => {
+  variables['TESSERA_CLASSIFIER_MODEL'] = join(directory, 'model.onnx');
+  const parts = { versionOf: () => Promise.reject(new Error('ENOENT')) };
+  expect((await look(parts)).get('ffmpeg')?.words).toContain('only the first frame');
+});
+
+it('tells of a folder that cannot be one', async () => {
+  await writeFile(join(directory, 'data'), '');
+  expect((await look()).get('disk')).toMatchObject({ state: 'bad' });
+  variables['TESSERA_DATA'] = join(directory, 'data', 'deeper');
+  expect((await look()).get('disk')).toMatchObject({ state: 'bad' });
+});
+
+it('tells of a model that is still to be downloaded, and leaves that to others', async () => {
+  const asked: string[] = [];
+  const files = createServer((request, response) => {
+    asked.push(request.url!);
+    response.end();
+  });
+  await new Promise<void>((done) => files.listen(0, '127.0.0.1', done));
+  const { port } = files.address() as AddressInfo;
+  variables['TESSERA_LLAMA_MODEL'] = `http://127.0.0.1:${port}/m.gguf`;
+  variables['TESSERA_LLAMA_SHA256'] = 'a'.repeat(64);
+  variables['TESSERA_LLAMA_HOME'] = directory;
+  variables['TESSERA_ENGINES'] = 'koboldcpp,llama';
+  const installed = join(directory, 'node_modules', 'node-llama-cpp');
+  await mkdir(installed, { recursive: true });
+  await writeFile(join(installed, 'index.js'), '');
+  const finding = (await look()).get('llama');
+  files.close();
+  expect(finding).toMatchObject({
+    state: 'weak',
+    mend: expect.stringContaining('fetch') as string,
+  });
+  expect(asked).toEqual([]);
+  expect(await readdir(directory)).toEqual(['node_modules']);
+});
+
+describe('an address', () => {
+  it.each<[string, SpeechDouble['kind'], string]>([
+    ['Kokoro-FastAPI', 'kokoro', 'bad'],
+    ['speaches', 'speaches', 'bad'],
+    ['KoboldCPP', 'koboldcpp', 'weak'],
+  ])('of a text server that leads to %s is told as that', async (product, kind, state) => {
+    const speech = new SpeechDouble();
+    speech.kind = kind;
+    variables['TESSERA_TEXT_URL'] = (await speech.start()).href;
+    variables['TESSERA_ENGINES'] = 'text';
+    const found = await look();
+    await speech.stop();
+    expect(found.get('text')).toMatchObject({
+      state,
+      mend: expect.stringContaining('_URL') as string,
+    });
+    expect(found.get('text')?.words).toContain(` is ${product}, `);
+    expect(found.get('models')?.state).toBe(state === 'bad' ? 'bad' : 'ok');
+  });
+
+  it('that leads to something else is told as no engine', async () => {
+    variables['TESSERA_TEXT_URL'] = variables['TESSERA_URL']!;
+    variables['TESSERA_ENGINES'] = 'text';
+    const finding = (await look()).get('text');
+    expect(finding).toMatchObject({ state: 'bad' });
+    expect(finding?.words).toContain('does not answer as such an engine');
+  });
+
+  it('that answers garbage, or hangs, is told with what it did', async () => {
+    let hangs = false;
+    const server = createServer((_, response) => {
+      if (!hangs) response.end('<html>Welcome</html>');
+    });
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    const { port } = server.address() as AddressInfo;
+    variables['TESSERA_TEXT_URL'] = `http://127.0.0.1:${port}`;
+    variables['TESSERA_ENGINES'] = 'text';
+    const garbage = (await look()).get('text');
+    expect(garbage).toMatchObject({ state: 'bad' });
+    expect(garbage?.words).toContain('/v1/models: not JSON: <html>Welcome</html>');
+    hangs = true;
+    const finding = (await look({ timeout: () => AbortSignal.timeout(1) })).get('text');
+    server.closeAllConnections();
+    server.close();
+    expect(finding?.words).toBe(`http://127.0.0.1:${port} does not answer: no answer in time`);
+  });
+});
+
 it('tells of a token that the edge refuses', async () => {
   variables['TESSERA_AGENT_TOKEN'] = TOKEN.replace(/s+$/, 't'.repeat(43));
   expect((await look()).get('token')).toMatchObject({ state: 'bad' });
@@ -103,6 +195,17 @@ it('tells of an edge that is not there, and goes on with what is here', async ()
   expect(found.get('network')).toMatchObject({ state: 'bad' });
   expect(found.get('network')?.words).toContain('ECONNREFUSED');
   expect(found.get('koboldcpp')).toMatchObject({ state: 'ok' });
+});
+
+it('tells of an address where something else answers', async () => {
+  const page = createServer((_, response) => response.end('<html>Welcome</html>'));
+  await new Promise<void>((done) => page.listen(0, '127.0.0.1', done));
+  variables['TESSERA_URL'] = `http://127.0.0.1:${(page.address() as AddressInfo).port}`;
+  const found = await look();
+  page.close();
+  expect(found.get('network')).toMatchObject({ state: 'bad' });
+  expect(found.get('network')?.words).toContain('not as a Tessera');
+  expect(found.has('token')).toBe(false);
 });
 
 it('tells of an engine that is away, but not of one that the agent starts', async () => {

@@ -4,20 +4,17 @@
  */
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { access, constants, mkdir, stat, statfs } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { access, constants, stat, statfs } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { fetch } from 'undici';
-import type { Response } from 'undici';
+import { z } from 'zod';
 import { findModel } from '#schema/model.ts';
 import { configPath, isOpenToOthers } from '../config.ts';
-import { openEngines } from '../engines/registry.ts';
-import type { EngineName } from '../engines/registry.ts';
-import type { Engine } from '../engines/engine.ts';
 import type { AgentEnv, EnvResult } from '../env.ts';
 import type { Gpu } from '../gpu.ts';
 import { CALL_MS_MAX, DISCOVER_MS_MAX } from '../limits.ts';
-import type { ProcessName } from '../process/settings.ts';
+import { lookAtEngines } from './engines.ts';
 import { bad, ok, weak } from './finding.ts';
 import type { Finding } from './finding.ts';
 
@@ -26,6 +23,10 @@ const NODE_MAJOR_MIN = 24;
 /** A clock further off than this breaks signed addresses, and in the end TLS. */
 const SKEW_MS_BAD = 60_000;
 const SKEW_MS_WEAK = 5_000;
+/** What the edge says of itself, at least. */
+const Health = z.object({ status: z.string(), version: z.string() });
+/** A page may be endless. */
+const ANSWER_CHARS_MAX = 100_000;
 const GIB = 1024 ** 3;
 const DISK_BYTES_BAD = GIB;
 const DISK_BYTES_WEAK = 5 * GIB;
@@ -39,6 +40,8 @@ export interface DoctorParts {
   readonly freeBytes: (folder: string) => Promise<number>;
   /** The first line that a program says of itself; rejects when it is not there. */
   readonly versionOf: (program: string) => Promise<string>;
+  /** Makes the signal that ends a question to an engine. */
+  readonly timeout?: (ms: number) => AbortSignal;
 }
 
 /** Parts of the real box, but for its GPU. */
@@ -67,8 +70,17 @@ export async function* examine(
   yield* lookAtEdge(env, parts);
   yield await lookAtDisk(env, parts);
   const gpu = await parts.askGpu(AbortSignal.timeout(DISCOVER_MS_MAX));
-  yield* lookAtEngines(env, gpu);
-  yield await lookAtFfmpeg(parts);
+  const timeout = parts.timeout ?? ((ms: number) => AbortSignal.timeout(ms));
+  const models = new Set<string>();
+  for await (const { finding, models: found } of lookAtEngines(env, timeout)) {
+    for (const model of found) models.add(model);
+    yield finding;
+  }
+  yield models.size > 0
+    ? ok('models', [...models].join(', '))
+    : bad('models', 'none: this agent would get no job', 'start an engine, or install a model');
+  yield lookAtGpu(gpu, [...models]);
+  yield await lookAtFfmpeg(env, parts);
 }
 
 function lookAtNode(): Finding {
@@ -108,6 +120,11 @@ async function* lookAtEdge(env: AgentEnv, { now }: DoctorParts): AsyncGenerator<
     return;
   }
   const half = (now() - askedAt) / 2;
+  if (!isTessera(health.text)) {
+    const words = `${url.origin} answers HTTP ${health.status}, but not as a Tessera`;
+    yield bad('network', words, 'correct TESSERA_URL: a page, a proxy or another program is there');
+    return;
+  }
   yield url.protocol === 'https:'
     ? ok('network', `${url.origin} answers in ${Math.round(half * 2)} ms`)
     : weak('network', `${url.origin} answers, unencrypted`, 'use https:// but on one machine');
@@ -115,8 +132,17 @@ async function* lookAtEdge(env: AgentEnv, { now }: DoctorParts): AsyncGenerator<
   for (const { pool, token } of env.tokens) yield await lookAtToken(url, pool, token);
 }
 
-function lookAtClock(response: Response, at: number): Finding {
-  const date = Date.parse(response.headers.get('date') ?? '');
+function isTessera(text: string): boolean {
+  try {
+    return Health.safeParse(JSON.parse(text)).success;
+  } catch {
+    // A page.
+    return false;
+  }
+}
+
+function lookAtClock({ date: told }: Answer, at: number): Finding {
+  const date = Date.parse(told);
   if (Number.isNaN(date)) return ok('clock', 'the edge tells no time to compare with');
   // The header has whole seconds: half of one is as good as any.
   const skewMs = at - (date + 500);
@@ -135,18 +161,36 @@ async function lookAtToken(url: URL, pool: string, token: string): Promise<Findi
   });
   const mend = 'make a new token for this agent and put it into the settings';
   if (answer instanceof Error) return bad('token', `pool ${pool}: ${answer.message}`, mend);
-  const isRefused = answer.status === 401 || answer.status === 403;
-  if (isRefused) return bad('token', `pool ${pool}: unknown or revoked`, mend);
+  const { status } = answer;
+  if (status === 401 || status === 403) {
+    return bad('token', `pool ${pool}: unknown or revoked`, mend);
+  }
+  if (status >= 500) {
+    const words = `pool ${pool}: the edge cannot tell now, HTTP ${status}`;
+    return bad('token', words, 'look again in a minute; its operator sees why in its log');
+  }
   return ok('token', `pool ${pool}: accepted`);
 }
 
-async function call(url: URL, init: Parameters<typeof fetch>[1]): Promise<Response | Error> {
+/** What an answer says, as far as it is looked at. */
+interface Answer {
+  readonly status: number;
+  readonly date: string;
+  readonly text: string;
+}
+
+async function call(url: URL, init: Parameters<typeof fetch>[1]): Promise<Answer | Error> {
+  const signal = AbortSignal.timeout(CALL_MS_MAX);
   try {
-    const signal = AbortSignal.timeout(CALL_MS_MAX);
-    const response = await fetch(url, { ...init, redirect: 'error', signal });
-    await response.body?.cancel();
-    return response;
+    const { status, headers, body } = await fetch(url, { ...init, redirect: 'error', signal });
+    let text = '';
+    for await (const part of body ?? []) {
+      text += Buffer.from(part as Uint8Array).toString();
+      if (text.length > ANSWER_CHARS_MAX) break;
+    }
+    return { status, date: headers.get('date') ?? '', text };
   } catch (error) {
+    if (signal.aborted) return new Error(`no answer in ${CALL_MS_MAX / 1000} s`);
     const { cause } = error as Error;
     return cause instanceof Error ? cause : (error as Error);
   }
@@ -154,65 +198,31 @@ async function call(url: URL, init: Parameters<typeof fetch>[1]): Promise<Respon
 
 async function lookAtDisk(env: AgentEnv, { freeBytes }: DoctorParts): Promise<Finding> {
   const folder = resolve(env.data);
+  const mendAccess = `let this user write to ${folder}, or set TESSERA_DATA to another folder`;
+  let there: string;
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    await access(folder, constants.W_OK);
+    there = await nearest(folder);
+    await access(there, constants.W_OK);
   } catch (error) {
-    return bad('disk', String(error), `let this user write to ${folder}, or set TESSERA_DATA`);
+    return bad('disk', (error as Error).message, mendAccess);
   }
-  const bytes = await freeBytes(folder);
-  const words = `${(bytes / GIB).toFixed(1)} GiB free for ${folder}`;
+  const bytes = await freeBytes(there);
+  const made = there === folder ? '' : ', which the agent makes when it runs';
+  const words = `${(bytes / GIB).toFixed(1)} GiB free for ${folder}${made}`;
   const mend = 'make room: results wait there until they are delivered';
   if (bytes < DISK_BYTES_BAD) return bad('disk', words, mend);
   return bytes < DISK_BYTES_WEAK ? weak('disk', words, mend) : ok('disk', words);
 }
 
-async function* lookAtEngines(env: AgentEnv, gpu: Gpu | null): AsyncGenerator<Finding> {
-  const said = new Map<string, string[]>();
-  const note = (name: EngineName, words: string) =>
-    void said.set(name, [...(said.get(name) ?? []), words]);
-  const { engines: names, servers } = env;
-  const engines = await openEngines(
-    { names, servers },
-    (name, error) => note(name, String(error)),
-    note,
-  );
-  const models = new Set<string>();
-  for (const engine of engines) {
-    const found = await modelsOf(engine);
-    for (const model of found ?? []) models.add(model);
-    yield lookAtEngine(engine.name, found, env);
-    for (const words of said.get(engine.name) ?? []) {
-      yield weak(engine.name, words, 'install what is missing, or leave it: the rest works');
-    }
-    await engine.close();
+/** The folder, or the nearest one above it that is there; rejects when that is none. */
+async function nearest(folder: string): Promise<string> {
+  try {
+    if ((await stat(folder)).isDirectory()) return folder;
+    throw new Error(`${folder} is no folder`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return nearest(dirname(folder));
   }
-  yield models.size > 0
-    ? ok('models', [...models].join(', '))
-    : bad('models', 'none: this agent would get no job', 'start an engine, or install a model');
-  yield lookAtGpu(gpu, [...models]);
-}
-
-async function modelsOf(engine: Engine): Promise<readonly string[] | null> {
-  const info = await engine.discover(AbortSignal.timeout(DISCOVER_MS_MAX)).catch(() => null);
-  return info?.models ?? null;
-}
-
-function lookAtEngine(name: string, models: readonly string[] | null, env: AgentEnv): Finding {
-  const setting = `TESSERA_${name.toUpperCase()}`;
-  if (models !== null && models.length > 0) return ok(name, models.join(', '));
-  if (models !== null) return weak(name, 'runs, but has no model of the catalog', 'see below');
-  const process = env.processes[name as ProcessName];
-  if (process) return ok(name, `not running; the agent starts it by: ${process.command}`);
-  if (!(name in env.servers)) {
-    return weak(name, 'cannot run here: a package or a program is missing', 'see ops/agent.md');
-  }
-  if (name === 'llama') {
-    const mend = 'npm install node-llama-cpp where TESSERA_LLAMA_HOME says; tessera-agent fetch';
-    return bad(name, 'its package or its model file is not there', mend);
-  }
-  const mend = `start it, correct ${setting}_URL, or set ${setting}_COMMAND`;
-  return bad(name, 'does not answer', mend);
 }
 
 function lookAtGpu(gpu: Gpu | null, models: readonly string[]): Finding {
@@ -228,11 +238,13 @@ function lookAtGpu(gpu: Gpu | null, models: readonly string[]): Finding {
   return weak('gpu', `${words}; a model here wants ${most}`, 'expect slow runs, or leave it out');
 }
 
-async function lookAtFfmpeg({ versionOf }: DoctorParts): Promise<Finding> {
+async function lookAtFfmpeg(env: AgentEnv, { versionOf }: DoctorParts): Promise<Finding> {
   try {
     return ok('ffmpeg', (await versionOf('ffmpeg')).slice(0, 60));
   } catch {
+    const isChecked = env.classifier !== null;
+    const check = isChecked ? '; of a video only the first frame is checked before it is sent' : '';
     const mend = 'sudo apt install ffmpeg: video of the painter and most sound files need it';
-    return weak('ffmpeg', 'is not on the PATH', mend);
+    return weak('ffmpeg', `is not on the PATH${check}`, mend);
   }
 }

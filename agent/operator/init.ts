@@ -3,25 +3,21 @@
  * machine at their usual ports, writes the settings so that only the user can read them, and the
  * systemd unit when that is wanted. What is given as an option is not asked for.
  */
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { parseConfig } from '../config.ts';
 import { openEngines } from '../engines/registry.ts';
 import { readEnv } from '../env.ts';
 import type { ProcessName } from '../process/settings.ts';
+import { identify } from './identify.ts';
 import { quote, unitOf } from './unit.ts';
 
-/** Where engines listen when nobody says otherwise; the first that answers is taken. */
-const USUAL_PORTS: Readonly<Record<ProcessName, readonly number[]>> = {
-  comfyui: [8188],
-  koboldcpp: [5001],
-  // llama.cpp, Ollama, vLLM, LM Studio
-  text: [8080, 11_434, 8000, 1234],
-  // Kokoro-FastAPI, speaches
-  speech: [8880, 8000],
-  // whisper.cpp beside a llama.cpp and alone, speaches
-  whisper: [8081, 8080, 8000],
-};
+/**
+ * Where engines listen when nobody says otherwise: ComfyUI, KoboldCPP, llama.cpp or whisper.cpp,
+ * the other of these, Ollama, Kokoro-FastAPI, speaches or vLLM, LM Studio. Of several for one
+ * purpose, the first is taken.
+ */
+const USUAL_PORTS: readonly number[] = [8188, 5001, 8080, 8081, 11_434, 8880, 8000, 1234];
 /** One that is there answers at once: it is on this machine. */
 const PROBE_MS = 3000;
 /** Stands in where only the shape of the settings counts. */
@@ -45,7 +41,9 @@ export interface InitParts {
   readonly overwrite: boolean;
   /** Node and the agent's script, for the unit. */
   readonly exec: readonly string[];
-  readonly ports?: Readonly<Partial<Record<ProcessName, readonly number[]>>>;
+  readonly ports?: readonly number[];
+  /** Makes the signal that ends a question to a server. */
+  readonly timeout?: (ms: number) => AbortSignal;
 }
 
 /** Answers the exit code. */
@@ -53,28 +51,54 @@ export async function init(given: InitParts): Promise<number> {
   // systemd starts the agent in another folder.
   const parts = { ...given, config: resolve(given.config) };
   const { config, print } = parts;
-  const answers = await collect(parts);
-  print('looking for engines at their usual ports');
-  const found = await findServers(parts.ports ?? USUAL_PORTS);
-  for (const { name, url, models } of found) print(`  ${name}  ${url}  ${models.join(', ')}`);
-  if (found.length === 0) print('  none; name them in the settings when there are');
-  const servers = Object.fromEntries(found.map(({ name, url }) => [name, { url }]));
-  const { url, token, data } = answers;
-  const text = `${JSON.stringify({ url, agentToken: token, data, ...servers }, null, 2)}\n`;
-  const parsed = parseConfig(text);
-  const settings = parsed.ok ? readEnv({}, parsed.values) : parsed;
-  if (!settings.ok) {
-    for (const fault of settings.faults) print(fault);
+  if (!parts.overwrite && (await isThere(config))) return tellThere(parts);
+  const { url, token, data, unit } = await collect(parts);
+  const own = { url, agentToken: token, data };
+  const faults = faultsOf(toText(own));
+  if (faults.length > 0) {
+    for (const fault of faults) print(fault);
+    print('nothing was written; call again and answer with these, or give --url and --token');
     return 2;
   }
-  if (!(await write(config, text, parts.overwrite))) {
-    print(`${config} is there already: give --force to replace it`);
+  print('looking for engines at their usual ports');
+  const found = await findServers(parts);
+  const servers = Object.fromEntries(found.map((server) => [server.name, { url: server.url }]));
+  try {
+    if (!(await write(config, toText({ ...own, ...servers }), parts.overwrite))) {
+      return tellThere(parts);
+    }
+    print(`wrote ${config}`);
+    if (unit) await writeUnit(parts);
+  } catch (error) {
+    const help = 'make room there, let this user write there, or name another file: --config FILE';
+    print(`not written: ${(error as Error).message}; ${help}`);
     return 1;
   }
-  print(`wrote ${config}`);
-  if (answers.unit) await writeUnit(parts);
   print('next: tessera-agent doctor, then tessera-agent run');
   return 0;
+}
+
+function tellThere({ config, print }: InitParts): number {
+  print(`${config} is there already: give --force to replace it`);
+  return 1;
+}
+
+function toText(settings: object): string {
+  return `${JSON.stringify(settings, null, 2)}\n`;
+}
+
+/** What the agent would refuse. */
+function faultsOf(text: string): readonly string[] {
+  const parsed = parseConfig(text);
+  const settings = parsed.ok ? readEnv({}, parsed.values) : parsed;
+  return settings.ok ? [] : settings.faults;
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function collect({ given, ask, home }: InitParts): Promise<Answers> {
@@ -88,40 +112,68 @@ async function collect({ given, ask, home }: InitParts): Promise<Answers> {
 interface Found {
   readonly name: ProcessName;
   readonly url: string;
-  readonly models: readonly string[];
 }
 
-/** The engines that answer, by the agent's own drivers: what it would find, it finds. */
-async function findServers(
-  ports: Readonly<Partial<Record<ProcessName, readonly number[]>>>,
-): Promise<readonly Found[]> {
-  const names = Object.keys(ports) as ProcessName[];
-  const found = await Promise.all(
-    names.map(async (name) => {
-      for (const port of ports[name]!) {
-        const url = `http://127.0.0.1:${port}`;
-        const models = await probe(name, url);
-        if (models) return [{ name, url, models }];
-      }
-      return [];
+/** The servers of this machine that an engine can use, one for each; tells of all that answer. */
+async function findServers({
+  ports = USUAL_PORTS,
+  print,
+  timeout = (ms) => AbortSignal.timeout(ms),
+}: InitParts): Promise<readonly Found[]> {
+  const seen = await Promise.all(
+    ports.map(async (port) => {
+      const url = `http://127.0.0.1:${port}`;
+      const who = await identify({ url: new URL(url), key: null, signal: timeout(PROBE_MS) });
+      return { url, who };
     }),
   );
-  return found.flat();
+  const taken = new Map<ProcessName, string>();
+  for (const { url, who } of seen) {
+    if (who === 'nobody') continue;
+    if (who === 'stranger') {
+      print(`  ${url}  none that is known here; name it in the settings if it is an engine`);
+      continue;
+    }
+    for (const name of who.serves) {
+      const models = await probe(name, url, timeout(PROBE_MS));
+      const words = tell({ name, models, other: taken.get(name) });
+      print(`  ${url}  ${who.product}: ${words}`);
+      if (models.length > 0 && !taken.has(name)) taken.set(name, url);
+    }
+  }
+  if (taken.size === 0) print('  none to use; name them in the settings when there are');
+  return [...taken].map(([name, url]) => ({ name, url }));
 }
 
-async function probe(name: ProcessName, url: string): Promise<readonly string[] | null> {
+function tell(of: {
+  readonly name: ProcessName;
+  readonly models: readonly string[];
+  readonly other: string | undefined;
+}): string {
+  const { name, models, other } = of;
+  if (models.length === 0) {
+    return `${name} would use it, but it has no model yet, or wants a key; put it into the settings`;
+  }
+  const list = models.join(', ');
+  return other === undefined ? `${name}: ${list}` : `not used: ${name} has ${other} already`;
+}
+
+/** What an engine's own driver finds there: what the agent would find, it finds. */
+async function probe(
+  name: ProcessName,
+  url: string,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
   const variables = { TESSERA_URL: 'https://edge.invalid', TESSERA_AGENT_TOKEN: ANY_TOKEN };
   const settings = readEnv({ ...variables, [`TESSERA_${name.toUpperCase()}_URL`]: url });
-  if (!settings.ok) return null;
+  if (!settings.ok) return [];
   const { servers } = settings.env;
   const [engine] = await openEngines({ names: [name], servers }, () => {});
   try {
-    const info = await engine!.discover(AbortSignal.timeout(PROBE_MS));
-    // One that answers with no model at all may be anything.
-    return info && info.models.length > 0 ? info.models : null;
+    return (await engine!.discover(signal))?.models ?? [];
   } catch {
-    // Nobody there, or something else.
-    return null;
+    // It went away meanwhile, wants a key, or is not ready.
+    return [];
   } finally {
     await engine!.close();
   }

@@ -1,6 +1,8 @@
 /** `tessera-agent fetch`: downloads the embedded language model now, with a bar to watch. */
+import { resolve } from 'node:path';
+import { holderOf } from '../data-lock.ts';
+import { barOf, download, isThere, NoRoom, WrongFile } from '../engines/llama/download.ts';
 import type { AgentEnv } from '../env.ts';
-import { barOf, download, isThere } from '../engines/llama/download.ts';
 
 export interface FetchParts {
   readonly print: (line: string) => void;
@@ -11,7 +13,7 @@ export interface FetchParts {
 
 /** Answers the exit code. */
 export async function fetchModel(
-  { servers: { llama } }: Pick<AgentEnv, 'servers'>,
+  { servers: { llama }, data }: Pick<AgentEnv, 'servers' | 'data'>,
   { print, draw, signal }: FetchParts,
 ): Promise<number> {
   if (!llama?.source) {
@@ -23,11 +25,18 @@ export async function fetchModel(
     print(`${path} is there already`);
     return 0;
   }
+  const holder = await holderOf(resolve(data));
+  if (holder !== null) {
+    print(`the agent that runs (process ${holder}) downloads it by itself: see its log`);
+    return 1;
+  }
   try {
     const onProgress = (bytes: number, total: number | null) => draw?.(barOf(bytes, total));
     await download({ ...source, path, onProgress, signal });
   } catch (error) {
-    print(`not fetched: ${String(error)}; call again to go on`);
+    const isFinal = error instanceof NoRoom || error instanceof WrongFile;
+    const help = isFinal ? '' : '; check the network and the address, then call again: it goes on';
+    print(`not fetched: ${(error as Error).message}${help}`);
     return 1;
   }
   print(`fetched ${path}`);

@@ -1,7 +1,7 @@
 /**
  * The process of the ONNX classifier: makes a picture into what the model wants, runs it, and
- * answers a certainty for each label. Inputs are one picture, channels first; outputs logits or
- * certainties.
+ * answers a certainty for each label, of an animated picture for several of its frames. Inputs
+ * are one picture, channels first; outputs logits or certainties.
  */
 import { pathToFileURL } from 'node:url';
 import sharp from 'sharp';
@@ -42,6 +42,8 @@ export interface OnnxRequest {
 const THREADS = 1;
 /** Decoded pixels; larger than any picture that an engine here makes. */
 const PIXELS_MAX = 64_000_000;
+/** Frames of an animated picture that are looked at. */
+const PAGES_MAX = 12;
 
 type Session = Awaited<ReturnType<OnnxPackage['InferenceSession']['create']>>;
 let opened: { readonly code: OnnxPackage; readonly session: Session } | null = null;
@@ -56,9 +58,21 @@ async function open(request: OnnxRequest) {
   return { code, session: await code.InferenceSession.create(request.model, options) };
 }
 
+/** Which of a picture's frames are looked at: of one that moves, some, the first and the last too. */
+async function pagesOf(path: string): Promise<readonly number[]> {
+  const { pages = 1 } = await sharp(path, { limitInputPixels: PIXELS_MAX }).metadata();
+  const looks = Math.min(pages, PAGES_MAX);
+  const step = looks > 1 ? (pages - 1) / (looks - 1) : 0;
+  return Array.from({ length: looks }, (_, index) => Math.round(index * step));
+}
+
 /** The picture as the model wants it: resized to a square, normalised, channels first. */
-async function read(path: string, { sidePx, mean, std }: ClassifierCard): Promise<Float32Array> {
-  const rgb = await sharp(path, { limitInputPixels: PIXELS_MAX })
+async function read(
+  path: string,
+  page: number,
+  { sidePx, mean, std }: ClassifierCard,
+): Promise<Float32Array> {
+  const rgb = await sharp(path, { page, limitInputPixels: PIXELS_MAX })
     .resize(sidePx, sidePx, { fit: 'fill' })
     .removeAlpha()
     .toColourspace('srgb')
@@ -82,17 +96,26 @@ function softmax(values: readonly number[]): number[] {
   return powers.map((power) => power / sum);
 }
 
-serve<OnnxRequest, never, readonly number[]>({
+serve<OnnxRequest, never, readonly (readonly number[])[]>({
   load: () => Promise.resolve(),
   handle: async (request) => {
     opened ??= await open(request);
     const { code, session } = opened;
     const { card, path } = request;
     const { sidePx, labels, isProbability } = card;
-    const tensor = new code.Tensor('float32', await read(path, card), [1, 3, sidePx, sidePx]);
-    const answers = await session.run({ [session.inputNames[0]!]: tensor });
-    const values = [...answers[session.outputNames[0]!]!.data];
-    assert(values.length === labels.length, 'the model answers once for each label');
-    return isProbability ? values : softmax(values);
+    const scores: (readonly number[])[] = [];
+    for (const page of await pagesOf(path)) {
+      const tensor = new code.Tensor('float32', await read(path, page, card), [
+        1,
+        3,
+        sidePx,
+        sidePx,
+      ]);
+      const answers = await session.run({ [session.inputNames[0]!]: tensor });
+      const values = [...answers[session.outputNames[0]!]!.data];
+      assert(values.length === labels.length, 'the model answers once for each label');
+      scores.push(isProbability ? values : softmax(values));
+    }
+    return scores;
   },
 });

@@ -60,20 +60,25 @@ async function film(
   const { prompt, seed, width, height, directory, durationS: lengthS, ffmpeg } = request;
   const fps = ffmpeg === null ? Math.min(WEBP_FPS_MAX, request.fps) : request.fps;
   const shape = { width, height, fps };
-  const reel = ffmpeg === null ? openWebp(shape, directory) : openMp4(ffmpeg, shape, directory);
+  const reel =
+    ffmpeg === null ? await openWebp(shape, directory) : openMp4(ffmpeg, shape, directory);
   const motion = { plan: readPrompt(prompt), seed, width, height };
   const frames = Math.max(1, Math.round(lengthS * fps));
   let thumbnail: Output['thumbnail'] = null;
-  for (let frame = 0; frame < frames; frame++) {
-    const rgb = frameOf(picture, motion, { at: frame / fps, lengthS });
-    thumbnail ??= await posterOf(rgb, shape, directory);
-    await reel.add(rgb);
-    const share = (frame + 1) / frames;
-    await emit({ kind: 'progress', fraction: PAINTING_SHARE + share * (1 - PAINTING_SHARE) });
+  try {
+    for (let frame = 0; frame < frames; frame++) {
+      const rgb = frameOf(picture, motion, { at: frame / fps, lengthS });
+      thumbnail ??= await posterOf(rgb, shape, directory);
+      await reel.add(rgb);
+      const share = (frame + 1) / frames;
+      await emit({ kind: 'progress', fraction: PAINTING_SHARE + share * (1 - PAINTING_SHARE) });
+    }
+    assert(thumbnail, 'a film has a first frame');
+    const { path, contentType } = await reel.end();
+    return { path, contentType, width, height, durationS: frames / fps, thumbnail };
+  } finally {
+    await reel.close();
   }
-  assert(thumbnail, 'a film has a first frame');
-  const { path, contentType } = await reel.end();
-  return { path, contentType, width, height, durationS: frames / fps, thumbnail };
 }
 
 serve<AnimatorRequest, AnimatorEvent, Output>({

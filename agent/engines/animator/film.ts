@@ -1,6 +1,6 @@
 /**
  * Frames as a film: H.264 in an MP4 by ffmpeg, or an animated WebP where there is none. Frames
- * are written as they are made; none but those of a WebP are kept.
+ * are written as they are made; none is kept.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,6 +9,7 @@ import sharp from 'sharp';
 import type { ContentType } from '#schema/artifact.ts';
 import { THUMBNAIL_SIDE_PX } from '#schema/limits.ts';
 import type { Output } from '../engine.ts';
+import { openAnimation } from './webp.ts';
 
 export interface Shape {
   readonly width: number;
@@ -20,6 +21,8 @@ export interface Film {
   add(rgb: Uint8Array): Promise<void>;
   /** Resolves when the file is whole. */
   end(): Promise<{ readonly path: string; readonly contentType: ContentType }>;
+  /** Lets go of what it holds, also when the film did not come to its end. */
+  close(): Promise<void>;
 }
 
 /** A WebP of more frames is too large to be sent and shown; it has fewer a second instead. */
@@ -59,30 +62,28 @@ export function openMp4(ffmpeg: string, { width, height, fps }: Shape, directory
       if (code !== 0) throw new Error(`ffmpeg ended with ${code}: ${words}`);
       return { path, contentType: 'video/mp4' };
     },
+    close: () => {
+      process.kill();
+      return Promise.resolve();
+    },
   };
 }
 
 /** An animated picture, for boxes without ffmpeg. */
-export function openWebp({ width, height, fps }: Shape, directory: string): Film {
+export async function openWebp(shape: Shape, directory: string): Promise<Film> {
+  const { width, height } = shape;
   const path = join(directory, '0.webp');
-  const frames: Uint8Array[] = [];
+  const animation = await openAnimation(path, shape);
   return {
-    add(rgb) {
-      frames.push(rgb);
-      return Promise.resolve();
+    async add(rgb) {
+      const still = sharp(rgb, { raw: { width, height, channels: 3 } });
+      await animation.add(await still.webp({ quality: WEBP_QUALITY, effort: 2 }).toBuffer());
     },
     async end() {
-      const raw = {
-        width,
-        height: height * frames.length,
-        channels: 3,
-        pageHeight: height,
-      } as const;
-      await sharp(Buffer.concat(frames), { raw, limitInputPixels: false })
-        .webp({ quality: WEBP_QUALITY, effort: 2, delay: Math.round(1000 / fps), loop: 0 })
-        .toFile(path);
+      await animation.end();
       return { path, contentType: 'image/webp' };
     },
+    close: () => animation.close(),
   };
 }
 
