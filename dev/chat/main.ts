@@ -7,7 +7,7 @@ import { listen } from '../doubles/http.ts';
 import type { Incoming, Outgoing } from '../doubles/http.ts';
 import { say } from '../progress.ts';
 import { DiscordSide, TelegramSide } from './side.ts';
-import type { Side } from './side.ts';
+import type { Aside, Side, Written } from './side.ts';
 import { privateKeyOf, type ChatOrder } from './order.ts';
 import { readPage } from './page.ts';
 
@@ -67,27 +67,30 @@ async function answer(
   if (method === 'GET' && part === '') return readPage();
   if (method === 'GET' && part === 'state') {
     await changes.after(Number(query.get('seen') ?? -1));
-    const shown = Object.entries(sides).map(([platform, { botName, hints, messages }]) => ({
+    const shown = Object.entries(sides).map(([platform, one]) => ({
       platform,
-      botName,
-      hints,
-      messages: messages(),
+      botName: one.botName,
+      hints: one.hints,
+      takesReplies: one.takesReplies,
+      messages: one.messages(),
     }));
     return { status: 200, body: { seen: changes.count, sides: shown } };
   }
   if (method === 'GET' && part === 'file' && side) return side.file(rest);
-  if (method === 'POST' && part === 'say' && side)
-    return did(() => side.say(body as { text: string }));
+  if (method === 'POST' && part === 'say' && side) return did(() => side.say(body as Written));
   if (method === 'POST' && part === 'press' && side) {
     return did(() => side.press(body as { id: string; data: string }));
+  }
+  if (method === 'POST' && part === 'fill' && side) {
+    return did(() => side.fill(body as Parameters<Side['fill']>[0]));
   }
   return { status: 404, body: { error: 'nothing here' } };
 }
 
-/** What a user did, and the word that only they get. */
-async function did(deed: () => Promise<string | null>): Promise<Outgoing> {
+/** What a user did, and what they alone get of it. */
+async function did(deed: () => Promise<Aside>): Promise<Outgoing> {
   try {
-    return { status: 200, body: { note: await deed() } };
+    return { status: 200, body: await deed() };
   } catch (error) {
     say(`chat: ${String(error)}`);
     return { status: 502, body: { note: error instanceof Error ? error.message : 'failed' } };

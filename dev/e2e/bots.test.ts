@@ -170,12 +170,43 @@ describe('on Telegram', () => {
     expect(new Set(jobs.map(({ id }) => id)).size).toBe(asked.length);
   });
 
-  it('a button of before works after it, and makes one more picture', async () => {
+  it('a button of before works after it, and makes one more picture though tapped twice', async () => {
     const { messages } = chatOf(telegram, ada);
     const photos = () => [...messages.values()].filter(hasPhoto).length;
     const before = photos();
-    await press(telegram, ada, { messageId: picture.id, data: dataOf(picture, 'Again') });
+    const again = { messageId: picture.id, data: dataOf(picture, 'Again') };
+    await Promise.all([press(telegram, ada, again), press(telegram, ada, again)]);
     await vi.waitFor(() => expect(photos()).toBe(before + 1), ENDS);
+    const notes = [...telegram.notes.values()].map(({ text }) => text);
+    expect(notes.filter((text) => text === 'On it already.')).toHaveLength(1);
+  });
+
+  it('a change to a picture is asked for by a reply to it', async () => {
+    const text = 'make it darker';
+    const reply = await write(telegram, ada, { text, replyTo: picture.id });
+    const changed = await replyTo(reply, hasPhoto);
+    expect(changed.text).toContain('a red boat, darker');
+  });
+
+  it('an album is taken away as a whole', async () => {
+    const { messages } = chatOf(telegram, ada);
+    const asked = await write(telegram, ada, { text: `2 images of a mill ${SMALL}` });
+    const album = () => repliesTo(asked).filter(({ albumId }) => albumId !== null);
+    const words = () => repliesTo(asked).find(({ albumId }) => albumId === null);
+    await vi.waitFor(() => {
+      expect(album()).toHaveLength(2);
+      dataOf(words()!, 'Delete');
+    }, ENDS);
+    const messageId = words()!.id;
+    await press(telegram, ada, { messageId, data: dataOf(words()!, 'Delete') });
+    const question = await vi.waitFor(() => {
+      const found = [...messages.values()].find(({ replyTo: to }) => to === messageId);
+      expect(found).toBeDefined();
+      return found!;
+    }, ENDS);
+    const sure = dataOf(question, 'Yes, delete it');
+    await press(telegram, ada, { messageId: question.id, data: sure });
+    await vi.waitFor(() => expect(repliesTo(asked)).toEqual([]), ENDS);
   });
 });
 

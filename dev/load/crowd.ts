@@ -60,49 +60,77 @@ async function took(startedAt: number, test: () => boolean): Promise<number | nu
   return performance.now() - startedAt;
 }
 
+/** One of the messages that stand in answer to a command. */
+interface Answer {
+  readonly text: string;
+  readonly pictures: number;
+}
+
+interface Command {
+  readonly place: Outcome['place'];
+  readonly wantsPicture: boolean;
+  /** Says it, as often as the platform wants; how often more than once, and what answers it. */
+  readonly say: () => Promise<{
+    readonly repeats: number;
+    readonly answers: () => readonly Answer[];
+  }>;
+}
+
+/** Sees a command to its end, and says it again as often as the answer asks for that. */
+async function follow({ place, wantsPicture, say }: Command): Promise<Outcome> {
+  for (let refusals = 0; ; refusals += 1) {
+    const startedAt = performance.now();
+    const { repeats, answers } = await say();
+    const texts = () => answers().map(({ text }) => text);
+    const pictures = () => answers().reduce((sum, answer) => sum + answer.pictures, 0);
+    const answeredMs = await took(startedAt, () => answers().length > 0);
+    const isSaid = () => texts().some((text) => text !== '');
+    const isRefused = () => wantsPicture && texts().some((text) => REFUSED.test(text));
+    const isEnded = () => (wantsPicture ? pictures() > 0 || isRefused() : isSaid());
+    const endedMs = await took(startedAt, isEnded);
+    if (isRefused()) {
+      await sleep(REPEAT_MS);
+      continue;
+    }
+    return {
+      ...{ place, wantsPicture, answeredMs, endedMs, pictures },
+      repeats: repeats + refusals,
+      spareTexts: () => answers().length - 1,
+      texts: () => texts().join(' | '),
+    };
+  }
+}
+
+interface Talk {
+  readonly count: number;
+  readonly onOutcome: (outcome: Outcome) => void;
+}
+
 /** One user's commands, one after the other. */
 export async function talkOnTelegram(
   server: TelegramServer,
   writer: Writer,
-  { count, onOutcome }: { count: number; onOutcome: (outcome: Outcome) => void },
+  { count, onOutcome }: Talk,
 ): Promise<void> {
   const { username } = writer.bot;
   const isGroup = writer.chatId !== undefined;
-  let repeats = 0;
+  const place = isGroup ? 'telegram group' : 'telegram';
   for (let number = 0; number < count; number += 1) {
     const wantsPicture = !isAside(number);
     const words = wish(writer.userId * 100 + number);
     const said = isGroup ? `/generate@${username} ${words}` : words;
     const other = isGroup ? `${aside(number)}@${username}` : aside(number);
-    const startedAt = performance.now();
-    const message = await write(server, writer, { text: wantsPicture ? said : other });
-    const { messages } = chatOf(server, writer);
-    const replies = () => [...messages.values()].filter(({ replyTo }) => replyTo === message.id);
-    const pictures = () => replies().filter(({ file }) => file?.kind === 'photo').length;
-    const answeredMs = await took(startedAt, () => replies().length > 0);
-    const isRefused = () => replies().some(({ text }) => REFUSED.test(text));
-    const isEnded = () => !wantsPicture || pictures() > 0 || isRefused();
-    const endedMs = await took(startedAt, isEnded);
-    if (wantsPicture && isRefused()) {
-      await sleep(REPEAT_MS);
-      repeats += 1;
-      number -= 1;
-      continue;
-    }
-    onOutcome({
-      place: isGroup ? 'telegram group' : 'telegram',
-      wantsPicture,
-      answeredMs,
-      endedMs,
-      repeats,
-      pictures,
-      spareTexts: () => replies().length - 1,
-      texts: () =>
-        replies()
-          .map(({ text }) => text)
-          .join(' | '),
-    });
-    repeats = 0;
+    const say = async () => {
+      const message = await write(server, writer, { text: wantsPicture ? said : other });
+      const { messages } = chatOf(server, writer);
+      const replies = () => [...messages.values()].filter(({ replyTo }) => replyTo === message.id);
+      const toAnswer = ({ text, file }: ReturnType<typeof replies>[number]): Answer => ({
+        text,
+        pictures: file?.kind === 'photo' ? 1 : 0,
+      });
+      return { repeats: 0, answers: () => replies().map(toAnswer) };
+    };
+    onOutcome(await follow({ place, wantsPicture, say }));
   }
 }
 
@@ -110,9 +138,8 @@ export async function talkOnTelegram(
 export async function talkOnDiscord(
   server: DiscordServer,
   actor: Actor,
-  { count, onOutcome }: { count: number; onOutcome: (outcome: Outcome) => void },
+  { count, onOutcome }: Talk,
 ): Promise<void> {
-  let again = 0;
   for (let number = 0; number < count; number += 1) {
     const wantsPicture = !isAside(number);
     const name = wantsPicture
@@ -121,42 +148,23 @@ export async function talkOnDiscord(
     const options: Record<string, string> = wantsPicture
       ? { prompt: wish(Number(actor.userId) * 100 + number) }
       : {};
-    const startedAt = performance.now();
-    let repeats = again;
-    again = 0;
-    let reaction = await command(server, actor, { name, options });
-    while (reaction.answer === null) {
-      repeats += 1;
-      await sleep(REPEAT_MS);
-      reaction = await command(server, actor, { name, options });
-    }
-    const channel = server.world.open(actor.channelId);
-    const { token } = reaction.interaction;
-    const replies = () => [...channel.values()].filter((message) => message.token === token);
-    const pictures = () => replies().reduce((sum, { files }) => sum + files.length, 0);
-    const answeredMs = await took(startedAt, () => replies().length > 0);
-    const isSaid = () => replies().some(({ content }) => content !== '');
-    const isRefused = () => replies().some(({ content }) => REFUSED.test(content));
-    const isEnded = () => (wantsPicture ? pictures() > 0 || isRefused() : isSaid());
-    const endedMs = await took(startedAt, isEnded);
-    if (wantsPicture && isRefused()) {
-      await sleep(REPEAT_MS);
-      again += 1;
-      number -= 1;
-      continue;
-    }
-    onOutcome({
-      place: 'discord',
-      wantsPicture,
-      answeredMs,
-      endedMs,
-      repeats,
-      pictures,
-      spareTexts: () => replies().length - 1,
-      texts: () =>
-        replies()
-          .map(({ content }) => content)
-          .join(' | '),
-    });
+    const say = async () => {
+      let repeats = 0;
+      let reaction = await command(server, actor, { name, options });
+      while (reaction.answer === null) {
+        repeats += 1;
+        await sleep(REPEAT_MS);
+        reaction = await command(server, actor, { name, options });
+      }
+      const channel = server.world.open(actor.channelId);
+      const { token } = reaction.interaction;
+      const replies = () => [...channel.values()].filter((message) => message.token === token);
+      const toAnswer = ({ content, files }: ReturnType<typeof replies>[number]): Answer => ({
+        text: content,
+        pictures: files.length,
+      });
+      return { repeats, answers: () => replies().map(toAnswer) };
+    };
+    onOutcome(await follow({ place: 'discord', wantsPicture, say }));
   }
 }

@@ -1,15 +1,14 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { chatEvent, nextId } from '../test/chat.ts';
+import { chatEvent } from '../test/chat.ts';
 import { HttpWorld } from '../test/http.ts';
-import { silence } from '../test/sound.ts';
+import { makeWav } from '../test/media.ts';
 import type { HttpAgent } from '../test/http.ts';
-import type { JobType } from '#schema/model.ts';
+import { stubOutside } from '../test/outside.ts';
+import { TestChat, wordsOf } from '../test/talk.ts';
+import type { ChatOptions } from '../test/talk.ts';
 import { meetUser } from '../services/meet-user.ts';
-import { answerEvent } from './answer.ts';
-import type { Answer } from './answer.ts';
-import type { Change, Kept, Memory, Rule } from './answer/talk.ts';
-import type { Attachment, ChatEvent, Said } from './event.ts';
-import type { Action, Button, JobDeed, Outbound, Span } from './message.ts';
+import type { Attachment, Said } from './event.ts';
+import type { Action, JobDeed } from './message.ts';
 
 let world: HttpWorld;
 let agent: HttpAgent;
@@ -19,116 +18,16 @@ beforeAll(async () => {
   agent = await world.newAgent(['painter', 'sdxl', 'whisper', 'chat', 'flite']);
 });
 beforeEach(() => {
-  vi.stubGlobal('fetch', () => Promise.reject(new TypeError('nobody is there')));
+  stubOutside(() => Promise.reject(new TypeError('nobody is there')));
 });
 afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-/** What a conversation remembers, in memory. */
-class FakeMemory {
-  rule: Rule = { off: false, offTypes: [] };
-  lastJobId: string | null = null;
-  readonly questions = new Map<string, Kept>();
-
-  for(event: ChatEvent): Memory {
-    const notes = new Map<string, unknown>();
-    void event;
-    return {
-      rule: this.rule,
-      lastJobId: this.lastJobId,
-      kept: (id) => this.questions.get(id) ?? null,
-      once: async <T>(name: string, make: () => Promise<T>) => {
-        if (!notes.has(name)) notes.set(name, await make());
-        return notes.get(name) as T;
-      },
-    };
+class Chat extends TestChat {
+  constructor(options: ChatOptions = {}) {
+    super(world, options);
   }
-
-  apply(changes: readonly Change[]): void {
-    for (const change of changes) {
-      switch (change.kind) {
-        case 'rule':
-          this.rule = change.rule;
-          break;
-        case 'last_job':
-          this.lastJobId = change.jobId;
-          break;
-        case 'keep':
-          this.questions.set(change.id, change.kept);
-          break;
-        case 'drop':
-          this.questions.delete(change.id);
-          break;
-      }
-    }
-  }
-}
-
-/** A user who talks with a bot, its conversation, and all that the bot said. */
-class Chat {
-  readonly userId = String(nextId() + 5_000_000);
-  readonly memory = new FakeMemory();
-  readonly isPrivate: boolean;
-  isAdmin: boolean | null = true;
-  readonly #type: JobType;
-  last: Answer | null = null;
-
-  constructor({ isPrivate = true, type = 'image' }: { isPrivate?: boolean; type?: JobType } = {}) {
-    this.isPrivate = isPrivate;
-    this.#type = type;
-  }
-
-  text(text: string, more: { attachments?: Attachment[]; answers?: string } = {}) {
-    const { attachments = [], answers = null } = more;
-    return this.hear({ kind: 'text', text, attachments, answers });
-  }
-
-  press(action: Action) {
-    return this.hear({ kind: 'press', action, messageId: '9', hasMedia: false, callbackId: '1' });
-  }
-
-  job(deed: JobDeed, jobId: string) {
-    return this.press({ kind: 'job', deed, jobId, index: 0 });
-  }
-
-  async hear(said: Said, event = chatEvent(said, this)): Promise<string> {
-    const bot = { ...world.env.bots.get(event.botId)!, type: this.#type };
-    const user = { ...event.user, isAdmin: this.isAdmin };
-    const memory = this.memory.for(event);
-    const answer = await answerEvent(
-      world.env,
-      { bot, event: { ...event, user }, memory },
-      Date.now(),
-    );
-    this.memory.apply(answer.changes);
-    this.last = answer;
-    return answer.outbound.map(wordsOf).join('\n---\n');
-  }
-
-  buttons(): Button[] {
-    return this.last!.outbound.flatMap((one) =>
-      one.kind === 'message' ? one.reply.buttons.flat() : [],
-    );
-  }
-
-  labels(): string[] {
-    return this.buttons().map(({ label }) => label);
-  }
-
-  choose(label: string) {
-    const button = this.buttons().find((one) => one.label === label);
-    if (!button || !('action' in button)) throw new Error(`no button ${label}`);
-    return this.press(button.action);
-  }
-}
-
-function wordsOf(outbound: Outbound): string {
-  if (outbound.kind === 'note') return `(${outbound.text ?? ''})`;
-  if (outbound.kind === 'delete') return `delete ${outbound.messageId}`;
-  return outbound.reply.text
-    .map((span: Span) => (typeof span === 'string' ? span : span.text))
-    .join('');
 }
 
 /** As much of a PNG as tells its size. */
@@ -202,7 +101,8 @@ describe('a request', () => {
     const job = await agent.take();
     expect(job.spec).toMatchObject({ prompt: 'a boat', width: 1024, height: 1024, seed: 3 });
     await agent.finish(job);
-    expect(await chat.press((pressed as { action: Action }).action)).toContain('answered already');
+    const { action } = pressed as { action: Action };
+    expect(await chat.press(action, '10')).toContain('answered already');
     expect((await agent.acquire()).job).toBeNull();
   });
 
@@ -243,9 +143,9 @@ describe('a request', () => {
   it('has a voice note written down, and asks for one where there is none', async () => {
     const chat = new Chat({ type: 'transcription' });
     expect(await chat.text('please')).toContain('Send me a voice note');
-    const wav = silence();
-    vi.stubGlobal('fetch', (input: RequestInfo) => {
-      const isInfo = new Request(input).url.endsWith('/getFile');
+    const wav = makeWav(1);
+    stubOutside(({ url }) => {
+      const isInfo = url.endsWith('/getFile');
       const result = { file_path: 'voice/1.oga', file_size: wav.length };
       return Promise.resolve(isInfo ? Response.json({ ok: true, result }) : new Response(wav));
     });
@@ -344,6 +244,8 @@ describe('the buttons of a result', () => {
     expect(told).toContain('Deleted');
     expect(told).toContain('delete 9');
     expect(await chat.job('again', jobId)).toContain('not there any more');
+    expect(await chat.text(`/status ${jobId}`)).toBe('You have deleted the result of that job.');
+    expect(chat.labels()).toEqual([]);
     expect((await agent.acquire()).job).toBeNull();
   });
 
@@ -366,6 +268,7 @@ describe('the buttons of a result', () => {
     'are of no use to others: %s',
     async (deed) => {
       const [owner, stranger] = [new Chat(), new Chat({ isPrivate: false })];
+      stranger.isAdmin = false;
       const jobId = await makePicture(owner);
       expect(await stranger.job(deed, jobId)).toBe(
         '(Only the one who asked for it can use these buttons.)',

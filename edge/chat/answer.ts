@@ -6,15 +6,19 @@
 import type { Bot } from '#schema/chat.ts';
 import { JobId } from '#schema/id.ts';
 import type { Env } from '../env.ts';
-import { checkChatAdmin } from '../services/check-chat-admin.ts';
 import { findJob } from '../services/find-job.ts';
 import { findLastJob } from '../services/find-last-job.ts';
 import { meetUser } from '../services/meet-user.ts';
-import { cancel, deleteResult, doDeed, editPrompt } from './answer/deed.ts';
-import { showJob } from './answer/show.ts';
+import { answerAnonymous } from './answer/anonymous.ts';
+import { cancel, doDeed, editPrompt } from './answer/deed.ts';
+import { deleteResult } from './answer/delete.ts';
+import { orderKeyOf, readPress, rememberPress } from './answer/press.ts';
+import { ruleCommand, setRule } from './answer/rule.ts';
+import { showJob, showModels } from './answer/show.ts';
+import { Speech } from './answer/speech.ts';
+import type { Change, Memory } from './answer/speech.ts';
 import { submitDraft } from './answer/submit.ts';
 import { Talk } from './answer/talk.ts';
-import type { Change, Memory } from './answer/talk.ts';
 import { readCommand, readSlash } from './command.ts';
 import type { Command } from './command.ts';
 import { choose, merge } from './command/draft.ts';
@@ -27,7 +31,6 @@ import {
   balanceReply,
   helpReply,
   linkReply,
-  ruleReply,
   startReply,
   unknownReply,
   upgradeReply,
@@ -49,6 +52,11 @@ export async function answerEvent(
 ): Promise<Answer> {
   const { platform } = event.chat;
   const requestId = `req_${event.id}`;
+  if (event.user.isAnonymous) {
+    const speech = new Speech({ env, bot, event, memory, now, requestId });
+    await answerAnonymous(speech);
+    return { outbound: speech.outbound, changes: speech.changes, accountId: null };
+  }
   const met = await meetUser(
     env,
     { platform, id: event.user.id, name: event.user.name },
@@ -72,12 +80,11 @@ async function answer(talk: Talk, said: Said): Promise<void> {
         await editPrompt(talk, edited, said.text);
         return;
       }
-      const file = fileOf(said.attachments);
-      const isRemark = said.answers !== null && !talk.event.isPrivate;
-      const command = readCommand(said.text, { type: bot.type, file, isRemark });
-      const goesOn = bot.type === 'text' && said.answers !== null;
-      const whole = goesOn ? inAnswer(command, said.answers) : command;
-      await carryOut(talk, whole, { attachments: said.attachments, refused });
+      await carryOut(talk, readSaid(talk, said), {
+        attachments: said.attachments,
+        refused,
+        aboutJobId: said.aboutJobId ?? null,
+      });
       return;
     }
     case 'command': {
@@ -87,10 +94,18 @@ async function answer(talk: Talk, said: Said): Promise<void> {
       await carryOut(talk, command, { attachments: said.attachments, refused });
       return;
     }
-    case 'press':
+    case 'press': {
+      const meant = await readPress(talk, said);
+      if (!meant) {
+        talk.hush(WORDS.repeated);
+        return;
+      }
+      talk.orderKey = orderKeyOf(meant);
       if (refused === null || takesBack(talk, said.action)) await press(talk, said.action);
       else talk.note(refused);
+      rememberPress(talk, meant);
       return;
+    }
     case 'prompt':
       if (refused === null) await editPrompt(talk, said.jobId, said.text);
       else talk.say(refused);
@@ -110,12 +125,14 @@ function takesBack({ memory }: Talk, action: Action): boolean {
 
 interface Given {
   readonly attachments: readonly Attachment[];
+  /** The job that is talked of, where that is clear. */
+  readonly aboutJobId?: string | null;
   /** Why the bot may not be used here, or null. */
   readonly refused: string | null;
 }
 
 async function carryOut(talk: Talk, command: Command, given: Given): Promise<void> {
-  const { bot, event } = talk;
+  const { bot, event, memory } = talk;
   if (given.refused !== null && !ALWAYS_ALLOWED.has(command.kind)) {
     talk.say(given.refused);
     return;
@@ -135,8 +152,17 @@ async function carryOut(talk: Talk, command: Command, given: Given): Promise<voi
     case 'help':
       talk.say(helpReply(bot));
       return;
+    case 'deed': {
+      const jobId = given.aboutJobId ?? memory.lastJobId;
+      if (jobId) await doDeed(talk, { deed: command.deed, jobId, index: 0 });
+      else talk.say(WORDS.noJob);
+      return;
+    }
     case 'thanks':
       talk.say(WORDS.thanks);
+      return;
+    case 'models':
+      await showModels(talk);
       return;
     case 'plan':
     case 'upgrade':
@@ -247,37 +273,29 @@ async function goOn(talk: Talk, { draftId, choice }: { draftId: string; choice: 
   await submitDraft(talk, draft);
 }
 
-/** Lets those who run a chat decide what is used in it. */
-async function setRule(
-  talk: Talk,
-  { allow, type }: Extract<Command, { kind: 'rule' }>,
-): Promise<void> {
-  const { env, bot, event, memory } = talk;
-  if (event.isPrivate) {
-    talk.say(WORDS.groupsOnly);
-    return;
+/** What a text means, with what it is said about. */
+function readSaid({ bot, event, memory }: Talk, said: Extract<Said, { kind: 'text' }>): Command {
+  const { text, attachments, answers, aboutJobId = null } = said;
+  const isChange = bot.type === 'image' && aboutJobId !== null;
+  const file = fileOf(attachments) ?? (isChange ? 'picture' : null);
+  const isRemark = answers !== null && !event.isPrivate;
+  const context = { type: bot.type, file, isRemark, isChange: isChange && !isRemark };
+  const command = readCommand(text, context);
+  if (command.kind !== 'request') return command;
+  const { draft } = command;
+  if (isChange) {
+    const fields = merge(draft.fields, { from_job: aboutJobId });
+    return { kind: 'request', draft: { ...draft, fields } };
   }
-  const { chatId, userId } = event.chat;
-  const isAdmin =
-    event.user.isAdmin ?? (await checkChatAdmin(env, { token: bot.token, chatId, userId }));
-  if (!isAdmin) {
-    talk.say(WORDS.adminsOnly);
-    return;
-  }
-  const { off, offTypes } = memory.rule;
-  const others = offTypes.filter((one) => one !== type);
-  const rule =
-    type === null
-      ? { off: !allow, offTypes: allow ? [] : offTypes }
-      : { off: allow ? false : off, offTypes: allow ? others : [...others, type] };
-  talk.changes.push({ kind: 'rule', rule });
-  talk.say(ruleReply(rule, ruleCommand(bot)));
-}
-
-/** In a group of Telegram a bot hears a command only with its name. */
-function ruleCommand(bot: Bot): string {
-  const isNamed = bot.platform === 'telegram' && bot.username !== undefined;
-  return isNamed ? `/tessera@${bot.username}` : '/tessera';
+  if (bot.type === 'text' && answers !== null) return inAnswer(command, answers);
+  const [doubt, ...doubts] = draft.doubts;
+  const { lastJobId } = memory;
+  if (bot.type !== 'image' || lastJobId === null) return command;
+  if (doubt?.about.reason !== 'is_it_a_prompt' || !doubt.about.isAbout) return command;
+  // "Make it darker": most likely what was made last.
+  const last = { label: WORDS.changeLast, fields: { from_job: lastJobId } };
+  const asked = { ...doubt, choices: [last, ...doubt.choices] };
+  return { kind: 'request', draft: { ...draft, doubts: [asked, ...doubts] } };
 }
 
 /** A request that goes on from a text of ours, without the figures at its end. */

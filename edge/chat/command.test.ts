@@ -17,10 +17,18 @@ function draftOf(text: string, type: JobType = 'image'): Draft {
   return command.draft;
 }
 
+const ANY = 'Whichever is on';
 const JOB = 'job_01k00000000000000000000000_main';
 
 describe('a request in plain English', () => {
   it.each<[string, Fields]>([
+    ['a cat 512x512 on a roof', { prompt: 'a cat on a roof', width: 512, height: 512 }],
+    ['draw 3 small pictures of dogs', { prompt: 'dogs', count: 3, width: 512, height: 512 }],
+    ['a small picture of a dog', { prompt: 'a dog', width: 512, height: 512 }],
+    ['4 realistic photos of cats', { prompt: 'realistic photo of cats', count: 4 }],
+    ['a funny picture of a dog', { prompt: 'a funny picture of a dog' }],
+    ['a boat x2 at 256x256', { prompt: 'a boat', count: 2, width: 256, height: 256 }],
+
     ['a cat', { prompt: 'a cat' }],
     ['cat', { prompt: 'cat' }],
     [
@@ -146,10 +154,14 @@ describe('what is not understood', () => {
       ['It is a setting', 'It is part of the scene'],
     ],
     ['a girl in square', 'setting_or_prompt', ['It is a setting', 'It is part of the scene']],
-    ['a cat using flux', 'unknown_model', ['flux-schnell', 'flux-dev']],
-    ['a cat, model sdlx', 'unknown_model', ['sdxl']],
-    ['a cat --model flx-dev', 'unknown_model', ['flux-dev']],
-    ['a cat, model midjourney', 'unknown_model', ['sdxl', 'flux-schnell', 'flux-dev', 'painter']],
+    ['a cat using flux', 'unknown_model', ['flux-schnell', 'flux-dev', ANY]],
+    ['a cat, model sdlx', 'unknown_model', ['sdxl', ANY]],
+    ['a cat --model flx-dev', 'unknown_model', ['flux-dev', ANY]],
+    [
+      'a cat, model midjourney',
+      'unknown_model',
+      ['sdxl', 'flux-schnell', 'flux-dev', 'painter', ANY],
+    ],
     ['a cat, 900 steps', 'out_of_bounds', ['steps 150']],
     ['a cat, 12 images', 'out_of_bounds', ['count 4']],
     ['a cat, 4000x4000', 'out_of_bounds', ['2048x2048']],
@@ -163,10 +175,11 @@ describe('what is not understood', () => {
     ['make a video of a cat', 'other_type', ['Make a picture']],
     ['what is love?', 'is_it_a_prompt', ['Yes, make a picture']],
     ['yes', 'is_it_a_prompt', ['Yes, make a picture']],
+    ['can you make a video?', 'other_type', ['Make a picture']],
+    ['can you make a picture?', 'no_prompt', []],
+    ['draw me some pictures please', 'no_prompt', []],
     ['make it bigger', 'is_it_a_prompt', ['Yes, make a picture']],
     ['Delete this.', 'is_it_a_prompt', ['Yes, make a picture']],
-    ['another one', 'is_it_a_prompt', ['Yes, make a picture']],
-    ['do it again', 'is_it_a_prompt', ['Yes, make a picture']],
     ['bigger please', 'is_it_a_prompt', ['Yes, make a picture']],
     ['not like that', 'is_it_a_prompt', ['Yes, make a picture']],
     ['how do I cancel', 'is_it_a_prompt', ['Yes, make a picture']],
@@ -240,6 +253,37 @@ describe('commands and questions', () => {
     ['', { kind: 'help' }],
   ])('%s', (text, command) => {
     expect(read(text)).toEqual(command);
+  });
+
+  it.each([
+    ['again', 'again'],
+    ['Do it again!', 'again'],
+    ['another one please', 'again'],
+    ['one more', 'again'],
+    ['vary it', 'vary'],
+    ['variations', 'vary'],
+    ['Upscale', 'upscale'],
+    ['try again', 'retry'],
+  ])('means the last result, and its button: %s', (text, deed) => {
+    expect(read(text)).toEqual({ kind: 'deed', deed });
+    for (const type of ['text', 'speech', 'transcription'] as const) {
+      expect(read(text, type).kind).toBe('request');
+    }
+  });
+
+  it.each([
+    ['make it darker', true],
+    ['with a red hat', true],
+    ['now at night', true],
+    ['please add a moon', true],
+    ['16:9', true],
+    ['a castle on a hill', false],
+    ['my grandmother loves this', false],
+  ])('said about a picture of ours, is a change to it or asked about: %s', (text, isSure) => {
+    const command = readCommand(text, { type: 'image', file: 'picture', isChange: true });
+    if (command.kind !== 'request') throw new Error(command.kind);
+    const doubts = command.draft.doubts.map(({ about }) => about.reason);
+    expect(doubts.includes('is_it_a_prompt')).toBe(!isSure);
   });
 
   it('lets a talker answer small talk itself, and a speaker speak a question', () => {

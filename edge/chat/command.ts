@@ -12,8 +12,20 @@ import { nearest } from './command/near.ts';
 import { readRequest } from './command/request.ts';
 
 export type Command =
-  | { readonly kind: 'start' | 'help' | 'plan' | 'upgrade' | 'link' | 'thanks' | 'greeting' }
+  | {
+      readonly kind:
+        | 'start'
+        | 'help'
+        | 'models'
+        | 'plan'
+        | 'upgrade'
+        | 'link'
+        | 'thanks'
+        | 'greeting';
+    }
   | { readonly kind: 'status' | 'cancel'; readonly jobId: string | null }
+  /** As if the button under the result that is meant were pressed. */
+  | { readonly kind: 'deed'; readonly deed: 'again' | 'vary' | 'upscale' | 'retry' }
   | { readonly kind: 'bad_job_id'; readonly said: string }
   | { readonly kind: 'request'; readonly draft: Draft }
   /** The chat's own rule: whether our bots, or those of a type, may be used in it. */
@@ -28,11 +40,13 @@ export interface Context {
   readonly file: 'picture' | 'sound' | null;
   /** Said in a group about a message of ours: most such words are a remark, not a request. */
   readonly isRemark?: boolean;
+  /** Said about a picture of ours: it asks for another one, or for nothing. */
+  readonly isChange?: boolean;
 }
 
 type Plain = Exclude<
   Command['kind'],
-  'status' | 'cancel' | 'bad_job_id' | 'request' | 'rule' | 'rule_help' | 'unknown_command'
+  'status' | 'cancel' | 'deed' | 'bad_job_id' | 'request' | 'rule' | 'rule_help' | 'unknown_command'
 >;
 type Verb = Plain | 'status' | 'cancel' | 'generate' | 'tessera';
 
@@ -55,6 +69,7 @@ const VERBS: Readonly<Record<Verb, readonly string[]>> = {
   ],
   status: ['job', 'queue'],
   cancel: ['stop'],
+  models: ['model'],
   plan: ['my_plan', 'myplan', 'my-plan', 'balance', 'tokens'],
   upgrade: ['plans', 'pricing', 'buy'],
   link: ['account'],
@@ -101,6 +116,7 @@ export function readSlash(
     case 'tessera':
       return readRule(words);
     case 'start':
+    case 'models':
     case 'plan':
     case 'upgrade':
     case 'link':
@@ -165,6 +181,10 @@ const PHRASES: readonly (readonly [RegExp, Command])[] = [
     { kind: 'plan' },
   ],
   [
+    /^(?:(?:(?:show|list|see|tell|give|what|which)(?: me| are)?(?: all| the| your)* )?(?:available )?models?(?: (?:list|please|available))?|(?:what|which) models? (?:(?:do|can) (?:you|i) (?:have|use|know|offer|support)|are (?:there|available|on)|is (?:there|on))|how many models(?: are there| do you have)?)$/,
+    { kind: 'models' },
+  ],
+  [
     /^(?:upgrade(?: me| my plan)?|pricing|prices?|plans|how much (?:is it|is (?:pro|starter)|does (?:it|this|pro|starter) cost)|(?:i want|get|buy) (?:pro|starter|more tokens))$/,
     { kind: 'upgrade' },
   ],
@@ -177,6 +197,13 @@ const PHRASES: readonly (readonly [RegExp, Command])[] = [
     { kind: 'cancel', jobId: null },
   ],
   [/^link(?: my)?(?: account)?$/, { kind: 'link' }],
+  [
+    /^(?:(?:and |once |do (?:it|that) )?again|(?:one|once) more(?: time)?|another(?: one)?|more(?: of (?:this|that|it))?|(?:the )?same again|redo(?: it| that)?|repeat(?: it| that)?)$/,
+    { kind: 'deed', deed: 'again' },
+  ],
+  [/^(?:vary(?: it| this| that)?|(?:a )?variations?)$/, { kind: 'deed', deed: 'vary' }],
+  [/^(?:upscale|enlarge)(?: it| this| that)?$/, { kind: 'deed', deed: 'upscale' }],
+  [/^(?:retry|try (?:it |that )?again)$/, { kind: 'deed', deed: 'retry' }],
 ];
 const QUESTION =
   /^(?:what|why|how|who|when|where|which|is|are|do|does|did|can|could|will|would|should|may)\b[\s\S]*\?\s*$/i;
@@ -186,8 +213,11 @@ const UNMARKED =
 /** About a result, as one talks of it: nothing that can be seen on a picture of its own. */
 const ABOUT_IT =
   /^(?:(?:do|make|try|turn|keep|show|give|put|take|change|fix|edit|remove|delete|share|publish|upscale|enlarge|vary|redo|repeat|undo|retry|save|send|get) )?(?:me )?(?:it|this|that|them|these|those)\b|^(?:not|don't|do not) /;
+/** How one begins who wants a picture changed. */
+const CHANGE =
+  /^(?:please )?(?:with|without|as|in|at|on|but|and|now|more|less|add|remove|change|replace|turn|make|put|give)\b/;
 const NO_SCENE =
-  /^(?:(?:do |try |once |and )?again(?: .*)?|(?:one |some |once )?more|another(?: one)?|same(?: again)?|bigger|larger|smaller|darker|brighter|lighter|better|next|upscale|enlarge|vary|variations?|redo|repeat|undo|retry|edit|change|delete|remove|publish|share|public|private|settings|models?|random|surprise me|nothing|bye|goodbye|good ?night|sorry|refund|bug|error)$/;
+  /^(?:(?:do |try |once |and )?again(?: .*)?|(?:one |some |once )?more|another(?: one)?|same(?: again)?|bigger|larger|smaller|darker|brighter|lighter|better|next|upscale|enlarge|vary|variations?|redo|repeat|undo|retry|edit|change|delete|remove|publish|share|public|private|settings|random|surprise me|nothing|bye|goodbye|good ?night|sorry|refund|bug|error)$/;
 /** Answers to something that nobody asked, or that we no longer know of. */
 const ANSWER =
   /^(?:y|yes|yeah|yep|yup|no|nope|n|ok|okay|sure|maybe|k|test|testing|lol|haha+|hm+|\?+|!+|\.+)$/;
@@ -210,7 +240,9 @@ function readPlain(text: string, context: Context): Command {
   // Settings alone: it is asked for words anyway.
   const { prompt, ...settings } = command.draft.fields;
   if (prompt === undefined && Object.keys(settings).length > 0) return command;
-  const about = { reason: 'is_it_a_prompt', said: text.slice(0, 200), type: context.type } as const;
+  const { type } = context;
+  const isAbout = (type === 'image' || type === 'video') && ABOUT_IT.test(said);
+  const about = { reason: 'is_it_a_prompt', said: text.slice(0, 200), type, isAbout } as const;
   const { draft } = command;
   const doubt = { about, choices: [{ label: YES[context.type], fields: {} }] };
   return { kind: 'request', draft: { ...draft, doubts: [doubt, ...draft.doubts] } };
@@ -225,17 +257,23 @@ const YES: Readonly<Record<JobType, string>> = {
   transcription: 'Yes',
 };
 
-/** A talker is talked to: for it small talk is a request like any other. */
-function takesAll({ type }: Context, { kind }: Command): boolean {
-  return type === 'text' && (kind === 'greeting' || kind === 'thanks');
+/** A talker is talked to: for it small talk is a request like any other; words aloud are words. */
+function takesAll({ type }: Context, command: Command): boolean {
+  if (command.kind === 'deed') {
+    const isScene = type === 'image' || type === 'video' || type === 'music';
+    return !isScene || (command.deed === 'upscale' && type !== 'image');
+  }
+  return type === 'text' && (command.kind === 'greeting' || command.kind === 'thanks');
 }
 
 /** Whether a message is too little, or too much of a question, to be charged for. */
-function needsAsking(text: string, said: string, { type, file, isRemark }: Context): boolean {
+function needsAsking(text: string, said: string, context: Context): boolean {
+  const { type, file, isRemark, isChange } = context;
   if (type === 'text' || type === 'transcription') return false;
   const letters = said.match(/\p{L}/gu)?.length ?? 0;
   if (letters < 3 || ANSWER.test(said)) return true;
   if (type === 'speech') return isRemark === true;
+  if (isChange === true) return !CHANGE.test(said) && !dropAsking(text).asks;
   // With a picture, "make it darker" is all that has to be said.
   if (file === null && (ABOUT_IT.test(said) || NO_SCENE.test(said))) return true;
   if (dropAsking(text).asks || readLead(text, type).asks) return false;

@@ -2,7 +2,7 @@
  * What happens in a chat, platform-neutral: the decoders make it of an update or interaction, the
  * conversation keeps it until it is answered, the command layer reads it. JSON throughout.
  */
-import type { ChatAddress } from '#schema/chat.ts';
+import type { ChatAddress, Platform } from '#schema/chat.ts';
 import type { Action, JobDeed } from './message.ts';
 
 /** A file that a user sent, not fetched yet. */
@@ -26,6 +26,8 @@ export type Said =
       readonly attachments: readonly Attachment[];
       /** The message that this one answers, if it is one of ours. */
       readonly answers: string | null;
+      /** The job that that message shows, if it shows one. */
+      readonly aboutJobId?: string | null;
     }
   /** A slash command with its options; `words` is the main one's text, if it has one. */
   | {
@@ -57,6 +59,10 @@ export interface ChatEvent {
     readonly name: string;
     /** Whether the user runs the chat; null when the platform has to be asked. */
     readonly isAdmin: boolean | null;
+    /** Whether the user keeps order in it, by taking messages away; null as above. */
+    readonly isModerator: boolean | null;
+    /** Nobody that can be named: writes as the group itself, or as a channel. */
+    readonly isAnonymous: boolean;
   };
   readonly isPrivate: boolean;
   readonly said: Said;
@@ -64,9 +70,9 @@ export interface ChatEvent {
   readonly at: number;
 }
 
-/** Name of the conversation that an event belongs to: a chat, or all channels of a server. */
-export function conversationOf(event: ChatEvent, guildId: string | null): string {
-  return `${event.chat.platform}:${guildId ?? event.chat.chatId}`;
+/** Name of a conversation: of a chat, or of all channels of a server by the server's id. */
+export function conversationOf(platform: Platform, id: string): string {
+  return `${platform}:${id}`;
 }
 
 /**
@@ -86,6 +92,12 @@ export function manner(action: Action): 'message' | 'whisper' | 'same' | 'form' 
       return MANNERS[action.deed];
   }
 }
+
+/**
+ * What those who keep order in a chat may do with a job that another asked for in it. Nothing
+ * that costs tokens, which would be the owner's, and nothing that shows or publishes anything.
+ */
+export const OVERSEEN_DEEDS: ReadonlySet<JobDeed> = new Set(['cancel', 'delete']);
 
 const MANNERS: Readonly<Record<JobDeed, ReturnType<typeof manner>>> = {
   cancel: 'same',

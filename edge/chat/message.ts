@@ -93,12 +93,13 @@ export type Outbound =
       /** Whether the message carries media: then its caption is what is edited. */
       readonly hasMedia: boolean;
     }
-  /** Takes a message of ours away. */
+  /** Takes a message of ours away; with `jobId` also what was sent beside that job's message. */
   | {
       readonly kind: 'delete';
       readonly key: string;
       readonly chat: ChatAddress;
       readonly messageId: string;
+      readonly jobId: string | null;
     }
   /**
    * A word to the one who pressed a button, for nobody else to see: Telegram's

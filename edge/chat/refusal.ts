@@ -69,10 +69,7 @@ export function excuseRefusal(refusal: SubmitRefusal, draft: Draft, now: number)
     case 'deadline_unreachable':
       return excuse('It would not start in time.', [AGAIN]);
     case 'no_agent':
-      return excuse(`No machine that can run ${refusal.model} is on just now.`, [
-        ...onlineModels(draft, refusal),
-        AGAIN,
-      ]);
+      return excuse(explainNoAgent(refusal, draft), [...onlineModels(draft, refusal), AGAIN]);
     case 'content_blocked':
       return excuse('This is against the rules. Please ask for something else.');
     case 'moderation_unavailable':
@@ -99,6 +96,29 @@ export function excuseRefusal(refusal: SubmitRefusal, draft: Draft, now: number)
     case 'unknown_file':
       return excuseParameter(refusal, draft);
   }
+}
+
+/** Who named no model is told what kept those away that are on. */
+function explainNoAgent(
+  { model, online }: { readonly model: string; readonly online: readonly string[] },
+  draft: Draft,
+): string {
+  const { type, fields } = draft;
+  const on = modelsOf(type).filter(({ id }) => online.includes(id));
+  if (fields.model !== undefined || on.length === 0) {
+    return `No machine that can run ${model} is on just now.`;
+  }
+  const lacking = OPTIONAL.filter(
+    (name) => (fields[name] ?? null) !== null && on.every(({ accepts }) => !takes(accepts, name)),
+  );
+  const what = lacking.map(nameField).join(' and ');
+  if (what === '') return `No machine that can run ${model} is on just now.`;
+  const wish = fields.negative_prompt ? ` (“${fields.negative_prompt}”)` : '';
+  return `Of the models that are on just now, none takes a ${what}${wish}.`;
+}
+
+function takes(accepts: readonly string[], name: string): boolean {
+  return accepts.includes(name);
 }
 
 type ParameterRefusal = Extract<

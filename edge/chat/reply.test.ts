@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { Artifact } from '#schema/artifact.ts';
 import { ERROR_CODES } from '#schema/error.ts';
-import type { JobRecord, JobWaiting } from '#schema/record.ts';
+import type { JobOrder, JobRecord, JobWaiting } from '#schema/record.ts';
 import { JOB_TYPES } from '#schema/model.ts';
-import { imageSpec } from '../core/fixture.ts';
+import { asCreated } from '../account/order.ts';
+import { imageSpec, picture, privateChat } from '../core/fixture.ts';
 import { renderDiscord } from './discord/render.ts';
 import type { Reply, Span } from './message.ts';
 import { endReply, progressReply } from './reply/job.ts';
@@ -11,7 +11,7 @@ import { balanceReply, helpReply, lowReply, planReply, startReply, upgradeReply 
 import { renderTelegram } from './telegram/render.ts';
 
 const ID = 'job_01k00000000000000000000000_main';
-const RECORD: JobRecord = {
+const ORDER: JobOrder = {
   id: ID,
   accountId: 'acc_01k00000000000000000000000',
   apiKeyId: null,
@@ -23,35 +23,13 @@ const RECORD: JobRecord = {
   day: '2026-11-22',
   createdAt: 0,
   deadlineAt: null,
-  notices: [
-    {
-      kind: 'chat',
-      courier: 'bot',
-      chat: {
-        platform: 'telegram',
-        chatId: '42',
-        userId: '42',
-        replyTo: '7',
-        threadId: null,
-        interactionToken: null,
-        interactionExpiresAt: null,
-        attachmentBytesMax: null,
-      },
-    },
-  ],
+  notices: [{ kind: 'chat', courier: 'bot', chat: privateChat({ chatId: '42', userId: '42' }) }],
+};
+const RECORD: JobRecord = {
+  ...asCreated(ORDER).record,
   status: 'queued',
   sequence: 2,
-  attempt: 0,
-  agentId: null,
   queuedAt: 0,
-  startedAt: null,
-  finishedAt: null,
-  cancelRequestedAt: null,
-  settledMillitokens: null,
-  artifacts: [],
-  usage: {},
-  timings: null,
-  error: null,
 };
 const WAITING: JobWaiting = {
   position: 3,
@@ -63,17 +41,7 @@ const WAITING: JobWaiting = {
   earliestStartAt: 120_000,
   latestStartAt: 300_000,
 };
-const PICTURE: Artifact = {
-  index: 0,
-  key: 'result/x/1/0.png',
-  contentType: 'image/png',
-  bytes: 1000,
-  sha256: '0'.repeat(64),
-  width: 1024,
-  height: 1024,
-  durationS: null,
-  thumbnailKey: null,
-};
+const PICTURE = picture({ bytes: 1000, width: 1024, height: 1024 });
 
 function plain({ text }: Reply): string {
   return text.map((span: Span) => (typeof span === 'string' ? span : span.text)).join('');

@@ -233,6 +233,7 @@ function ask(about: DoubtReason): Span[] {
       return [
         { kind: 'quote', text: about.said },
         `Shall I make that? So far nothing was started.`,
+        about.isAbout && about.type === 'image' ? ` ${WORDS.aboutWhat}` : '',
       ];
     case 'other_type':
       return [

@@ -1,6 +1,8 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { INBOX_MAX, INBOX_TRIES_MAX } from '#schema/limits.ts';
+import { IDEMPOTENCY_MS } from '#schema/limits.ts';
+import { INBOX_MAX, INBOX_TRIES_MAX } from '#schema/chat-limits.ts';
+import type { Rule } from '../chat/answer/speech.ts';
 import type { ChatEvent } from '../chat/event.ts';
 import { chatEvent, nextId } from '../test/chat.ts';
 import { FakeTelegram } from '../test/telegram.ts';
@@ -114,6 +116,63 @@ describe('a conversation', () => {
     await conversation.accept(quick);
     await eventually(async () => telegram.calls.some(({ method }) => method === 'sendMessage'));
     release();
+  });
+
+  it('knows the last press of a button, though it died meanwhile', async () => {
+    const { stub, said } = newChat();
+    const press = { count: 2, at: 5000, jobId: null };
+    await runInDurableObject(stub, (_, { storage }) => {
+      const store = new ConversationStore(storage);
+      store.finish(said('x').id, [{ kind: 'press', button: 'b', press }], Date.now());
+    });
+    await evictDurableObject(stub);
+    await runInDurableObject(stub, (_, { storage }) => {
+      const store = new ConversationStore(storage);
+      expect(store.pressed('b')).toEqual(press);
+      expect(store.pressed('c')).toBeNull();
+      // Its key counts for a day, and so the count has to.
+      store.finish(said('x').id, [], Date.now() + IDEMPOTENCY_MS);
+      expect(store.pressed('b')).toEqual(press);
+      store.finish(said('x').id, [], Date.now() + 2 * IDEMPOTENCY_MS + 1);
+      expect(store.pressed('b')).toBeNull();
+    });
+  });
+
+  it('asks Telegram once in a while who runs a group', async () => {
+    const userId = String(8_000_000 + nextId());
+    const conversation = bindings.CONVERSATION.getByName(`telegram:-${userId}`);
+    telegram.admins.add(userId);
+    const texts = () => telegram.chat(`-${userId}`).map(({ text }) => text);
+    const asked = () => telegram.calls.filter(({ method }) => method === 'getChatMember').length;
+    for (const [count, text] of ['/tessera off video', '/tessera off', '/tessera on'].entries()) {
+      const said = { kind: 'text', text, attachments: [], answers: null } as const;
+      const event = chatEvent(said, { userId, isPrivate: false });
+      await conversation.accept({ ...event, chat: { ...event.chat, chatId: `-${userId}` } });
+      await eventually(async () => texts().length === count + 1);
+    }
+    expect(asked()).toBe(1);
+    expect(texts().at(-1)).toContain('Everything is allowed');
+  });
+
+  it('hands its rule to the chat that a group has become, where a later one stays', async () => {
+    const [old, now] = [newChat(), newChat()];
+    const rule = { off: false, offTypes: ['video'] } as const;
+    const ruleOf = ({ stub }: typeof old) =>
+      runInDurableObject(stub, (_, { storage }) => new ConversationStore(storage).rule);
+    const setRule = ({ stub, said }: typeof old, to: Rule) =>
+      runInDurableObject(stub, (_, { storage }) => {
+        const changes = [{ kind: 'rule', rule: to }] as const;
+        new ConversationStore(storage).finish(said('x').id, changes, Date.now());
+      });
+    await setRule(old, rule);
+    await old.conversation.moveTo(`telegram:${now.userId}`);
+    expect(await ruleOf(now)).toEqual(rule);
+    await setRule(now, { off: true, offTypes: [] });
+    await old.conversation.moveTo(`telegram:${now.userId}`);
+    expect(await ruleOf(now)).toEqual({ off: true, offTypes: [] });
+    await runInDurableObject(now.stub, (_, { storage }) => {
+      expect(new ConversationStore(storage).formerChatId).toBe(old.userId);
+    });
   });
 
   it('takes no more than it can hold', async () => {

@@ -10,9 +10,10 @@
  * not work. Sets no timer, only an alarm.
  */
 import { DurableObject } from 'cloudflare:workers';
-import { DELIVERY_CHECK_MS, INBOX_LANES, INBOX_TRIES_MAX } from '#schema/limits.ts';
+import { DELIVERY_CHECK_MS } from '#schema/limits.ts';
+import { INBOX_LANES, INBOX_TRIES_MAX } from '#schema/chat-limits.ts';
 import { answerEvent } from '../chat/answer.ts';
-import type { Memory } from '../chat/answer/talk.ts';
+import type { Memory, Rule } from '../chat/answer/speech.ts';
 import type { ChatEvent } from '../chat/event.ts';
 import { WORDS } from '../chat/reply/words.ts';
 import { sayReply } from '../chat/reply.ts';
@@ -21,6 +22,7 @@ import { parseEnv } from '../env.ts';
 import type { Bindings } from '../env.ts';
 import { logError, logInfo } from '../io/log.ts';
 import type { Accepted, ConversationObject } from '../rpc/conversation.ts';
+import { Admins } from './admin.ts';
 import { ConversationStore } from './store.ts';
 import type { Waiting } from './store.ts';
 
@@ -30,6 +32,7 @@ export class Conversation extends DurableObject<Bindings> implements Conversatio
   readonly #store: ConversationStore;
   /** Users who are being answered. */
   readonly #busy = new Set<string>();
+  readonly #admins = new Admins();
 
   constructor(ctx: DurableObjectState, bindings: Bindings) {
     super(ctx, bindings);
@@ -45,6 +48,16 @@ export class Conversation extends DurableObject<Bindings> implements Conversatio
     await this.#wakeBy(now + DELIVERY_CHECK_MS);
     void this.#answerDue();
     return accepted;
+  }
+
+  async moveTo(name: string): Promise<void> {
+    const own = this.ctx.id.name ?? '';
+    const formerChatId = own.slice(own.indexOf(':') + 1);
+    await this.#env.conversations.getByName(name).inherit(this.#store.ownRule, formerChatId);
+  }
+
+  async inherit(rule: Rule | null, formerChatId: string): Promise<void> {
+    this.#store.inherit(rule, formerChatId);
   }
 
   override async alarm(): Promise<void> {
@@ -105,7 +118,10 @@ export class Conversation extends DurableObject<Bindings> implements Conversatio
     return {
       rule: store.rule,
       lastJobId: store.lastJobOf(event.user.id),
+      formerChatId: store.formerChatId,
       kept: (id) => store.kept(id, Date.now()),
+      pressed: (button) => store.pressed(button),
+      runsChat: (ask) => this.#admins.find(event.user.id, ask),
       once: async <T>(name: string, make: () => Promise<T>): Promise<T> => {
         if (Object.hasOwn(notes, name)) return notes[name] as T;
         const made = await make();

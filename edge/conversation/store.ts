@@ -1,17 +1,18 @@
 /**
  * What a Conversation keeps in SQLite: what was said and waits, the ids of what was said before,
- * questions that may still be answered, the last job of each member, the chat's rule. Each table
- * is bounded: the oldest rows go first.
+ * questions that may still be answered, the last job of each member, the last press of each
+ * button, the chat's rule. Each table is bounded: the oldest rows go first.
  */
+import { DELIVERY_CHECK_MS, IDEMPOTENCY_MS } from '#schema/limits.ts';
 import {
-  DELIVERY_CHECK_MS,
   DRAFT_MS,
   DRAFTS_MAX,
   INBOX_MAX,
   MEMBERS_MAX,
+  PRESSES_MAX,
   SEEN_MAX,
-} from '#schema/limits.ts';
-import type { Change, Kept, Rule } from '../chat/answer/talk.ts';
+} from '#schema/chat-limits.ts';
+import type { Change, Kept, Press, Rule } from '../chat/answer/speech.ts';
 import type { ChatEvent } from '../chat/event.ts';
 import type { Accepted } from '../rpc/conversation.ts';
 
@@ -28,10 +29,18 @@ const TABLES = `
   CREATE TABLE IF NOT EXISTS member (
     user_id TEXT PRIMARY KEY, job_id TEXT NOT NULL, at INTEGER NOT NULL
   );
+  CREATE TABLE IF NOT EXISTS press (
+    button TEXT PRIMARY KEY, press_json TEXT NOT NULL, at INTEGER NOT NULL
+  );
+  CREATE TABLE IF NOT EXISTS former (
+    one INTEGER PRIMARY KEY CHECK (one = 1), chat_id TEXT NOT NULL
+  );
   CREATE TABLE IF NOT EXISTS rule (
     one INTEGER PRIMARY KEY CHECK (one = 1), rule_json TEXT NOT NULL
   )`;
 
+/** A count that began anew while its first key still counts would find the job of then. */
+const PRESS_MS = 2 * IDEMPOTENCY_MS;
 const OPEN: Rule = { off: false, offTypes: [] };
 
 /** What was said and waits for its answer. */
@@ -117,6 +126,7 @@ export class ConversationStore {
       this.#sql.exec('INSERT OR IGNORE INTO seen (id) VALUES (?)', id);
       this.#sql.exec('DELETE FROM seen WHERE place <= (SELECT max(place) FROM seen) - ?', SEEN_MAX);
       this.#sql.exec('DELETE FROM kept WHERE at < ?', now - DRAFT_MS);
+      this.#sql.exec('DELETE FROM press WHERE at < ?', now - PRESS_MS);
     });
   }
 
@@ -139,6 +149,13 @@ export class ConversationStore {
       case 'drop':
         this.#sql.exec('DELETE FROM kept WHERE id = ?', change.id);
         return;
+      case 'press':
+        this.#sql.exec(
+          'INSERT OR REPLACE INTO press (button, press_json, at) VALUES (?, ?, ?)',
+          ...[change.button, JSON.stringify(change.press), now],
+        );
+        this.#trim('press', 'button', PRESSES_MAX);
+        return;
       case 'rule':
         this.#sql.exec(
           'INSERT OR REPLACE INTO rule (one, rule_json) VALUES (1, ?)',
@@ -149,8 +166,37 @@ export class ConversationStore {
   }
 
   get rule(): Rule {
+    return this.ownRule ?? OPEN;
+  }
+
+  /** Null when nobody has set one. */
+  get ownRule(): Rule | null {
     const [row] = this.#sql.exec<{ rule_json: string }>('SELECT rule_json FROM rule').toArray();
-    return row ? (JSON.parse(row.rule_json) as Rule) : OPEN;
+    return row ? (JSON.parse(row.rule_json) as Rule) : null;
+  }
+
+  /** Takes over what the chat had under another id; what was set here since then stays. */
+  inherit(rule: Rule | null, formerChatId: string): void {
+    this.#storage.transactionSync(() => {
+      this.#sql.exec('INSERT OR IGNORE INTO former (one, chat_id) VALUES (1, ?)', formerChatId);
+      if (rule === null) return;
+      const json = JSON.stringify(rule);
+      this.#sql.exec('INSERT OR IGNORE INTO rule (one, rule_json) VALUES (1, ?)', json);
+    });
+  }
+
+  get formerChatId(): string | null {
+    const rows = this.#sql.exec<{ chat_id: string }>('SELECT chat_id FROM former').toArray();
+    return rows[0]?.chat_id ?? null;
+  }
+
+  pressed(button: string): Press | null {
+    const rows = this.#sql.exec<{ press_json: string }>(
+      'SELECT press_json FROM press WHERE button = ?',
+      button,
+    );
+    const [row] = rows.toArray();
+    return row ? (JSON.parse(row.press_json) as Press) : null;
   }
 
   lastJobOf(userId: string): string | null {
@@ -170,12 +216,12 @@ export class ConversationStore {
     return row ? (JSON.parse(row.kept_json) as Kept) : null;
   }
 
-  #count(table: 'inbox' | 'member' | 'kept'): number {
+  #count(table: 'inbox' | 'member' | 'kept' | 'press'): number {
     return this.#sql.exec<{ n: number }>(`SELECT count(*) AS n FROM ${table}`).one().n;
   }
 
   /** Lets the oldest rows go beyond so many. */
-  #trim(table: 'member' | 'kept', key: string, most: number): void {
+  #trim(table: 'member' | 'kept' | 'press', key: string, most: number): void {
     const over = this.#count(table) - most;
     if (over <= 0) return;
     this.#sql.exec(

@@ -1,16 +1,11 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Artifact } from '#schema/artifact.ts';
-import type { ChatAddress } from '#schema/chat.ts';
 import { BOT_CHAT_PENDING_MAX } from '#schema/limits.ts';
-import type { JobRecord } from '#schema/record.ts';
-import { asCreated } from '../account/order.ts';
-import type { Reply } from '../chat/message.ts';
+import { CHAT, chat, completed, newBot, newRecord, say, until } from '../test/courier.ts';
 import { FakeTelegram } from '../test/telegram.ts';
-import { bindings, eventually, newOrder } from '../test/world.ts';
+import { eventually } from '../test/world.ts';
 import type { BotCourier } from './bot.ts';
 
-let bots = 0;
 let telegram: FakeTelegram;
 
 beforeEach(() => {
@@ -22,82 +17,6 @@ afterEach(() => {
   vi.useRealTimers();
   vi.unstubAllGlobals();
 });
-
-/** A courier of its own for each test. */
-function newBot() {
-  const number = (bots += 1);
-  const id = `courier-telegram-${number}`;
-  const courier = bindings.BOT_COURIER.getByName(id);
-  const stub = courier as unknown as DurableObjectStub;
-  return { id, token: `${number}:telegram`, courier, stub };
-}
-
-const CHAT: ChatAddress = {
-  platform: 'telegram',
-  chatId: '77',
-  userId: '77',
-  replyTo: '5',
-  threadId: null,
-  interactionToken: null,
-  interactionExpiresAt: null,
-  attachmentBytesMax: null,
-};
-
-function chat(chatId: string): ChatAddress {
-  return { ...CHAT, chatId, userId: chatId };
-}
-
-function newRecord(courier: string, to: ChatAddress, more: Partial<JobRecord> = {}): JobRecord {
-  const notices = [{ kind: 'chat', courier, chat: to } as const];
-  const created = asCreated(newOrder('main', 'acc_x', { notices })).record;
-  return { ...created, status: 'running', startedAt: created.createdAt, attempt: 1, ...more };
-}
-
-async function newArtifact(index: number, content: string): Promise<Artifact> {
-  const key = `result/test/${crypto.randomUUID()}`;
-  await bindings.ARTIFACTS.put(key, content);
-  const bytes = content.length;
-  return {
-    index,
-    key,
-    contentType: 'image/png',
-    bytes,
-    sha256: '0'.repeat(64),
-    width: 64,
-    height: 64,
-    durationS: null,
-    thumbnailKey: null,
-  };
-}
-
-async function completed(record: JobRecord, contents: readonly string[]): Promise<JobRecord> {
-  const artifacts = await Promise.all(contents.map((text, index) => newArtifact(index, text)));
-  return {
-    ...record,
-    status: 'completed',
-    sequence: record.sequence + 1,
-    finishedAt: record.createdAt + 2000,
-    settledMillitokens: 250,
-    artifacts,
-  };
-}
-
-/** Lets time pass and the alarm come until something holds. */
-async function until(
-  stub: DurableObjectStub,
-  probe: () => boolean | Promise<boolean>,
-): Promise<void> {
-  await eventually(async () => {
-    if (await probe()) return true;
-    vi.setSystemTime(Date.now() + 500);
-    await runDurableObjectAlarm(stub);
-    return null;
-  });
-}
-
-function say(text: string): Reply {
-  return { text: [text], buttons: [], media: [], isPrivate: false, ownerId: null };
-}
 
 describe('a job', () => {
   it('has one message, which becomes its result in reply to the command', async () => {

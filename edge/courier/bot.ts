@@ -40,6 +40,7 @@ import type { Pace } from '../core/pace.ts';
 import { backoffMs } from '../core/retry.ts';
 import {
   countAnswers,
+  countWaiting,
   dropTurn,
   emptyTurns,
   oldestSince,
@@ -51,7 +52,7 @@ import { parseEnv } from '../env.ts';
 import type { Bindings } from '../env.ts';
 import { inLanes } from '../io/lane.ts';
 import { logError, logInfo, logWarn } from '../io/log.ts';
-import type { BotCourierObject, BotMeeting } from '../rpc/courier.ts';
+import type { BotCourierObject, BotFigures, BotMeeting } from '../rpc/courier.ts';
 import { planNews } from './bot/plan.ts';
 import { AWAY, chatOf, gatesOf, WHOLE_BOT } from './bot/gates.ts';
 import { directly, takeOutbound, takeRecord } from './bot/intake.ts';
@@ -183,6 +184,21 @@ export class BotCourier extends DurableObject<Bindings> implements BotCourierObj
     });
   }
 
+  async figures(): Promise<BotFigures> {
+    const waiting = countWaiting(this.#turns);
+    return { health: await this.health(), waiting, ...this.#meter.figures() };
+  }
+
+  async isShown(jobId: string): Promise<boolean> {
+    const slot = this.#store.find(jobSlot(jobId));
+    return slot === null || slot.shown > 0 || slot.endedAt !== null;
+  }
+
+  async ownerOf(jobId: string, chatIds: readonly string[]): Promise<string | null> {
+    const slot = this.#store.find(jobSlot(jobId));
+    return slot && chatIds.includes(slot.chat.chatId) ? slot.accountId : null;
+  }
+
   override async alarm(): Promise<void> {
     this.#alarmAt = null;
     const now = Date.now();
@@ -298,6 +314,7 @@ export class BotCourier extends DurableObject<Bindings> implements BotCourierObj
     const attempted = tried.revision;
     const { slot, next } = settleStep(current, step, { attempted, counts, now });
     this.#store.put(slot, now);
+    if (step.beside) this.#store.keepBeside(slot, step.beside, now);
     if (slot.endedAt !== null) this.#noteEnd(slot, step.fault ? describeFault(step.fault) : '');
     this.#line(slot, now, this.#pauseFor(next, slot, { chat, now }));
   }
@@ -339,7 +356,7 @@ export class BotCourier extends DurableObject<Bindings> implements BotCourierObj
     } else if (slot.wanted.kind === 'job') {
       const { finishedAt, status } = slot.wanted.record;
       const ms = finishedAt === null ? null : (slot.endedAt ?? 0) - finishedAt;
-      if (status === 'completed' && slot.end === 'shown') this.#meter.countDelivered();
+      if (status === 'completed' && slot.end === 'shown') this.#meter.countDelivered(ms ?? 0);
       const isGroup = slot.chat.chatId.startsWith('-');
       logInfo('bot.deliver', { ...fields, end: slot.end, group: isGroup, ms });
     }

@@ -170,6 +170,35 @@ describe('a chat with a Telegram bot', () => {
     expect(telegram.chat(String(chatId))).toHaveLength(1);
   });
 
+  it('takes the rule of a group along when it becomes a supergroup', async () => {
+    const userId = 100_000 + nextId();
+    const [chatId, newId] = [-1_000_000 - nextId(), -1_000_000 - nextId()];
+    const say = (id: number, text: string) => {
+      const update = textUpdate(text, { userId, chatId: id });
+      const entities = [{ type: 'bot_command', offset: 0, length: text.indexOf(' ') }];
+      return sendUpdate(world, { ...update, message: { ...update.message, entities } });
+    };
+    const texts = (id: number) => telegram.chat(String(id)).map(({ text }) => text);
+    telegram.admins.add(String(userId));
+    await say(chatId, '/tessera@hook_bot off');
+    await eventually(async () => texts(chatId).some((text) => text.includes('I am off')));
+    const { message, update_id } = textUpdate('', { userId, chatId });
+    const moved = { ...message, text: undefined, migrate_to_chat_id: newId };
+    const response = await sendUpdate(world, { update_id, message: moved });
+    expect(response.status).toBe(200);
+    await say(newId, '/generate@hook_bot a boat');
+    await eventually(async () => texts(newId).some((text) => text.includes('switched this off')));
+  });
+
+  it('leaves with Telegram what there is no room for, to be sent again', async () => {
+    const full = { getByName: () => ({ accept: async () => 'full' }) };
+    const CONVERSATION = full as unknown as typeof bindings.CONVERSATION;
+    const busy = new HttpWorld({ CONVERSATION });
+    const response = await sendUpdate(busy, textUpdate('a boat', { userId: 42 }));
+    await expectError(response, 'unavailable');
+    expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
+  });
+
   it('answers an interaction of a user whose bot was taken away, without an error', async () => {
     const other = await sendUpdate(world, textUpdate('hi'), { bot: 'nobody' });
     await expectError(other, 'not_found');
@@ -275,6 +304,26 @@ describe('the interactions of a Discord bot', () => {
     const edited = await takeJob();
     expect(edited.spec).toMatchObject({ prompt: 'a bridge', seed: 5, width: 512 });
     await agent.finish(edited);
+  });
+
+  it('let one who keeps order in the server stop and take away, and nothing that costs', async () => {
+    const jobId = 'job_01k00000000000000000000000_main';
+    const pressAs = async (deed: JobDeed, permissions: number) => {
+      const custom_id = encodeAction({ kind: 'job', deed, jobId, index: 0 }, '77');
+      const data = { custom_id, component_type: 2 };
+      const sent = interaction(3, data, { userId: '78' });
+      const member = { ...sent.member, permissions: String(permissions) };
+      const message = { id: String(nextId()), attachments: [] };
+      const answer = await sendInteraction(world, { ...sent, member, message });
+      return (await answer.json<{ type: number }>()).type;
+    };
+    const [MODERATOR, NOBODY] = [0x2000, 0x800];
+    expect(await pressAs('cancel', MODERATOR)).toBe(6);
+    expect(await pressAs('delete', MODERATOR)).toBe(5);
+    for (const deed of ['cancel', 'delete'] as const) expect(await pressAs(deed, NOBODY)).toBe(4);
+    for (const deed of ['again', 'retry', 'vary', 'edit', 'publish'] as const) {
+      expect(await pressAs(deed, MODERATOR)).toBe(4);
+    }
   });
 
   it('refuse a stranger at the button at once, for his eyes only', async () => {

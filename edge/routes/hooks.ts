@@ -19,7 +19,7 @@ import { findWords } from '../chat/answer/form.ts';
 import { conversationOf } from '../chat/event.ts';
 import type { ChatEvent } from '../chat/event.ts';
 import { WORDS } from '../chat/reply/words.ts';
-import { decodeTelegram } from '../chat/telegram/decode.ts';
+import { decodeTelegram, readMove } from '../chat/telegram/decode.ts';
 import { Update } from '../chat/telegram/update.ts';
 import type { AppEnv, Env } from '../env.ts';
 import { verifyWebhook } from '../services/verify-webhook.ts';
@@ -30,6 +30,9 @@ import { refuse } from './wire.ts';
 const SECRET_HEADER = 'x-telegram-bot-api-secret-token';
 /** Nothing is said; Telegram takes any good answer. */
 const DONE = { ok: true } as const;
+
+/** After which a chat that has too much to answer may have room again. */
+const FULL_MS = 2000;
 
 const HookPath = z.object({ bot: BotId });
 const ERRORS_OF_HOOKS = [
@@ -47,7 +50,8 @@ const telegramRoute = createRoute({
   summary: 'Take an update of Telegram',
   description:
     "Called by Telegram alone, with the bot's secret in `x-telegram-bot-api-secret-token`. The " +
-    'body is an [Update](https://core.telegram.org/bots/api#update); each is taken once.',
+    'body is an [Update](https://core.telegram.org/bots/api#update); each is taken once. Where ' +
+    'there is no room for it the answer is 503, and Telegram sends it again.',
   security: [],
   request: { params: HookPath },
   responses: {
@@ -89,8 +93,17 @@ export const hookRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onInvalid })
     const update = Update.safeParse(parseJson(new Uint8Array(await c.req.arrayBuffer())));
     // One that we cannot read would only be sent again, and again.
     if (!update.success) return c.json(DONE, 200);
+    const move = readMove(update.data);
+    if (move) {
+      const conversation = env.conversations.getByName(conversationOf('telegram', move.from));
+      await conversation.moveTo(conversationOf('telegram', move.to));
+      return c.json(DONE, 200);
+    }
     const event = decodeTelegram(bot, update.data, Date.now());
-    if (event) await accept(env, event, null);
+    // Telegram keeps what is not taken and sends it again.
+    if (event && (await accept(env, event, null)) === 'full') {
+      refuse({ code: 'unavailable', retryAfterMs: FULL_MS });
+    }
     return c.json(DONE, 200);
   })
   .openapi(discordRoute, async (c) => {
@@ -149,7 +162,8 @@ async function fillForm(env: Env, interaction: ComponentInteraction, requestId: 
 }
 
 function accept(env: Env, event: ChatEvent, guildId: string | null) {
-  return env.conversations.getByName(conversationOf(event, guildId)).accept(event);
+  const { platform, chatId } = event.chat;
+  return env.conversations.getByName(conversationOf(platform, guildId ?? chatId)).accept(event);
 }
 
 function guildOf(interaction: UserInteraction): string | null {

@@ -123,6 +123,7 @@ export function chatEvent(
   said: Said,
   { userId = String(nextId()), isPrivate = true } = {},
 ): ChatEvent {
+  const role = isPrivate ? true : null;
   return {
     id: `tg:hook-telegram:${nextId()}`,
     botId: 'hook-telegram',
@@ -136,7 +137,7 @@ export function chatEvent(
       interactionExpiresAt: null,
       attachmentBytesMax: null,
     },
-    user: { id: userId, name: 'Ada', isAdmin: isPrivate ? true : null },
+    user: { id: userId, name: 'Ada', isAdmin: role, isModerator: role, isAnonymous: false },
     isPrivate,
     said,
     at: Date.now(),

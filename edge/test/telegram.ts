@@ -2,7 +2,7 @@
  * A Telegram in memory for tests of the courier: it takes the place of `fetch`, keeps the messages
  * of all chats, and does what a test tells it to do wrong. One call at a time may be held back.
  */
-import { vi } from 'vitest';
+import { stubOutside } from './outside.ts';
 
 export interface SeenCall {
   readonly token: string;
@@ -13,7 +13,12 @@ export interface SeenCall {
 
 /** What goes wrong with a call: an answer of the API, or none, before or after it was done. */
 export type Mishap =
-  | { readonly status: number; readonly description: string; readonly retryAfterS?: number }
+  | {
+      readonly status: number;
+      readonly description: string;
+      readonly retryAfterS?: number;
+      readonly movedTo?: number;
+    }
   | 'lost_before'
   | 'lost_after';
 
@@ -27,15 +32,15 @@ interface Message {
 export class FakeTelegram {
   readonly calls: SeenCall[] = [];
   readonly messages = new Map<string, Message>();
+  /** Users who run all groups. */
+  readonly admins = new Set<string>();
   readonly mishaps: { method: string; mishap: Mishap }[] = [];
   #nextId = 1;
   #gate: Promise<void> = Promise.resolve();
 
   /** Takes the place of `fetch` until the test's end. */
   install(): void {
-    vi.stubGlobal('fetch', (input: RequestInfo, init?: RequestInit) =>
-      this.#fetch(new Request(input, init)),
-    );
+    stubOutside((request) => this.#fetch(request));
   }
 
   /** The next call of this method goes wrong. */
@@ -86,6 +91,15 @@ export class FakeTelegram {
       case 'sendVoice':
       case 'sendMediaGroup':
         return this.#send(params, files);
+      case 'getChatMember': {
+        const isAdmin = this.admins.has(String(params['user_id']));
+        return accept({ status: isAdmin ? 'administrator' : 'member' });
+      }
+      case 'deleteMessages': {
+        const ids = params['message_ids'] as readonly number[];
+        for (const id of ids) this.messages.delete(`${chatId}:${id}`);
+        return accept(true);
+      }
       case 'deleteMessage':
         if (!this.messages.delete(key)) return missing('delete');
         return accept(true);
@@ -151,8 +165,12 @@ function missing(what: string): Response {
   return refuse({ status: 400, description: `Bad Request: message to ${what} not found` });
 }
 
-function refuse({ status, description, retryAfterS }: Exclude<Mishap, string>): Response {
-  const parameters = retryAfterS === undefined ? {} : { parameters: { retry_after: retryAfterS } };
-  const body = { ok: false, error_code: status, description, ...parameters };
+function refuse(mishap: Exclude<Mishap, string>): Response {
+  const { status, description, retryAfterS, movedTo } = mishap;
+  const parameters = {
+    ...(retryAfterS === undefined ? {} : { retry_after: retryAfterS }),
+    ...(movedTo === undefined ? {} : { migrate_to_chat_id: movedTo }),
+  };
+  const body = { ok: false, error_code: status, description, parameters };
   return Response.json(body, { status });
 }

@@ -21,11 +21,19 @@ export interface DiscordMessage {
   edits: number;
 }
 
+/** docs.discord.com/developers/reference#snowflakes */
+const DISCORD_EPOCH = 1_420_070_400_000;
+
 /** Everything that stands in all channels. */
 export class DiscordWorld {
   readonly channels = new Map<string, Map<string, DiscordMessage>>();
   readonly #listeners = new Set<(message: DiscordMessage) => void>();
-  #id = 1_400_000_000_000_000_000n;
+  #id: bigint;
+
+  /** Ids tell the time, as Discord's do: those of an earlier start never come again. */
+  constructor(now = Date.now()) {
+    this.#id = BigInt(now - DISCORD_EPOCH) << 22n;
+  }
 
   nextId(): string {
     this.#id += 4_194_304n;

@@ -43,12 +43,20 @@ export interface TelegramChat {
   readonly blocked: Set<string>;
 }
 
+/** Message ids begin here, one for each second; the start of 2026. */
+const EPOCH = Date.UTC(2026, 0);
+
 /** Everything that stands in all chats. */
 export class TelegramWorld {
   readonly #chats = new Map<string, TelegramChat>();
   readonly files = new Map<string, Upload>();
-  #messageId = 100;
+  #messageId: number;
   #listeners = new Set<(message: TelegramMessage) => void>();
+
+  /** Messages are numbered from the time of the start: what a bot knows of before is not there. */
+  constructor(now = Date.now()) {
+    this.#messageId = Math.floor((now - EPOCH) / 1000);
+  }
 
   /** The chat of that id as this bot knows it: a private one is between it and its user. */
   find(botId: string, id: number): TelegramChat | null {

@@ -183,6 +183,18 @@ export const DEEDS: Deeds = {
     server.world.tell(message);
     return true;
   },
+  // One that is not there is passed over; one of another's is an error.
+  deleteMessages: (server, { bot, params }) => {
+    const chat = server.world.find(bot.id, params.chat_id);
+    if (!chat) throw bad('chat not found');
+    const ids = params.message_ids.filter((id) => chat.messages.has(id));
+    const messages = ids.map((id) => server.own(bot, chat, { id, to: 'delete' }));
+    for (const message of messages) {
+      chat.messages.delete(message.id);
+      server.world.tell(message);
+    }
+    return true;
+  },
   answerCallbackQuery: (server, { params }) => {
     const { callback_query_id, text = null, show_alert = false } = params;
     server.notes.set(callback_query_id, { text, isAlert: show_alert });

@@ -113,6 +113,10 @@ export const METHODS = {
   editMessageCaption: z.strictObject({ ...target, ...markup, ...captioned }),
   editMessageMedia: z.strictObject({ ...target, ...markup, media: InputMedia }),
   deleteMessage: z.strictObject(target),
+  deleteMessages: z.strictObject({
+    chat_id: ChatId,
+    message_ids: z.array(z.int()).min(1).max(100),
+  }),
   answerCallbackQuery: z.strictObject({
     callback_query_id: z.string(),
     text: z.string().max(200).optional(),

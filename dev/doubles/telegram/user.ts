@@ -12,7 +12,8 @@ import type { TelegramServer } from './server.ts';
 const RETRY_MS = 300;
 const RETRIES_MAX = 200;
 
-let updates = 1000;
+/** A bot takes each update once, however often the double is started: ids go on rising. */
+let updates = Date.now();
 
 export interface Writer {
   readonly bot: TelegramBotAccount;
@@ -151,7 +152,10 @@ function toReplied(bot: TelegramBotAccount, chat: TelegramChat, message: Telegra
           username: bot.username,
         };
   const { id, sentAt, text, file } = message;
-  const head = { message_id: id, from, chat: toChat(chat), date: Math.floor(sentAt / 1000) };
+  const head = {
+    ...{ message_id: id, from, chat: toChat(chat), date: Math.floor(sentAt / 1000) },
+    ...(message.keyboard ? { reply_markup: message.keyboard } : {}),
+  };
   if (!file) return { ...head, text };
   const { fileId, bytes } = file;
   const known = { file_id: fileId, file_unique_id: fileId, file_size: bytes.length };

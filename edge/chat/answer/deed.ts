@@ -3,22 +3,23 @@
  * own is seen by its account, so that they work after any restart and for nobody else.
  */
 import { isTerminal } from '#schema/job.ts';
-import type { JobSpec } from '#schema/job.ts';
 import type { JobRecord } from '#schema/record.ts';
 import { cancelJob } from '../../services/cancel-job.ts';
 import { copyResult } from '../../services/copy-result.ts';
-import { deleteJob } from '../../services/delete-job.ts';
 import { findJob } from '../../services/find-job.ts';
 import { publishJob } from '../../services/publish-job.ts';
 import { withdrawJob } from '../../services/withdraw-job.ts';
-import type { Draft, Fields } from '../command/draft.ts';
+import type { Fields } from '../command/draft.ts';
 import { merge } from '../command/draft.ts';
+import { OVERSEEN_DEEDS } from '../event.ts';
 import type { JobDeed } from '../message.ts';
 import { excuseCopy, excuseFind } from '../refusal.ts';
-import { wordsOf } from '../reply/format.ts';
 import { jobButton } from '../reply/job.ts';
 import { WORDS } from '../reply/words.ts';
 import { sayReply } from '../reply.ts';
+import { askDelete } from './delete.ts';
+import { oversee } from './oversee.ts';
+import { isDeleted, toDraft } from './redo.ts';
 import { showJob } from './show.ts';
 import { submitDraft } from './submit.ts';
 import type { Talk } from './talk.ts';
@@ -36,10 +37,10 @@ export async function doDeed(
   const { accountId } = credential;
   const found = await findJob(talk.env, { jobId, accountId });
   if (!found.ok) {
-    // Elsewhere nobody but its owner comes so far: there it was deleted.
-    const isForeign = !event.isPrivate && event.chat.platform === 'telegram';
-    const isUnknown = found.error.reason === 'job_not_found';
-    talk.note(isForeign && isUnknown ? WORDS.onlyOwner : excuseFind(found.error));
+    const isForeign = !event.isPrivate && found.error.reason === 'job_not_found';
+    if (!isForeign) talk.note(excuseFind(found.error));
+    else if (OVERSEEN_DEEDS.has(deed)) await oversee(talk, { deed, jobId });
+    else talk.note(WORDS.onlyOwner);
     return;
   }
   const { record } = found.value;
@@ -70,7 +71,8 @@ export async function doDeed(
       askPrompt(talk, record);
       return;
     case 'delete':
-      askDelete(talk, record);
+      if (isTerminal(record.status)) askDelete(talk, jobId, 'account');
+      else talk.note(WORDS.notEnded);
       return;
     case 'publish':
       await publish(talk, jobId);
@@ -81,18 +83,11 @@ export async function doDeed(
   }
 }
 
-/** What was deleted has no words left; only a transcription never had any. */
-function isDeleted({ spec }: JobRecord): boolean {
-  return spec.type !== 'transcription' && (wordsOf(spec) ?? '') === '';
-}
-
 /** Stops a job; the courier shows what becomes of it. */
 export async function cancel(talk: Talk, jobId: string): Promise<void> {
   const { accountId } = talk.credential;
   const cancelled = await cancelJob(talk.env, { jobId, accountId });
-  if (!cancelled.ok) talk.note(excuseFind(cancelled.error));
-  else if (cancelled.value === 'already_finished') talk.note(WORDS.alreadyFinished);
-  else talk.note(cancelled.value === 'cancelled' ? WORDS.cancelled : WORDS.stopping);
+  talk.note(cancelled.ok ? WORDS.cancels[cancelled.value] : excuseFind(cancelled.error));
 }
 
 /** The same job with other words and its own seed. */
@@ -105,24 +100,6 @@ export async function editPrompt(talk: Talk, jobId: string, prompt: string): Pro
   }
   const draft = toDraft(found.value.record.spec, {});
   await submitDraft(talk, { ...draft, fields: merge(draft.fields, { prompt: prompt.trim() }) });
-}
-
-/** Deletes what the user agreed to delete, and the message that showed it. */
-export async function deleteResult(
-  talk: Talk,
-  { jobId, messageId }: { jobId: string; messageId: string },
-): Promise<void> {
-  const { env, credential, now, requestId } = talk;
-  const { accountId } = credential;
-  const deleted = await deleteJob(env, { jobId, accountId }, { requestId, now });
-  if (!deleted.ok) {
-    const { error } = deleted;
-    talk.note(error.reason === 'job_active' ? WORDS.notEnded : excuseFind(error));
-    return;
-  }
-  talk.settle(WORDS.deleted);
-  if (talk.event.chat.platform === 'discord') talk.say(WORDS.deleted);
-  talk.remove(messageId);
 }
 
 /** A picture made of a result. */
@@ -146,29 +123,6 @@ async function rework(
 function askPrompt(talk: Talk, { id }: JobRecord): void {
   // The id in the text says which job is meant when the answer comes, however much later.
   talk.say(sayReply([WORDS.editPrompt, '\n', { kind: 'code', text: id }]));
-}
-
-function askDelete(talk: Talk, record: JobRecord): void {
-  const { said, user } = talk.event;
-  if (!isTerminal(record.status)) {
-    talk.note(WORDS.notEnded);
-    return;
-  }
-  if (said.kind !== 'press') return;
-  const id = talk.keepId();
-  const kept = {
-    kind: 'delete',
-    userId: user.id,
-    jobId: record.id,
-    messageId: said.messageId,
-  } as const;
-  talk.changes.push({ kind: 'keep', id, kept });
-  const sure = {
-    label: WORDS.removeSure,
-    action: { kind: 'draft', draftId: id, choice: 0 },
-  } as const;
-  const buttons = [[{ ...sure, look: 'danger' as const }]];
-  talk.say(sayReply(WORDS.sureToDelete, { buttons, isPrivate: true, ownerId: user.id }));
 }
 
 async function publish(talk: Talk, jobId: string): Promise<void> {
@@ -205,35 +159,4 @@ function describePublish(reason: string): string {
     default:
       return WORDS.historyAway;
   }
-}
-
-/** A job's request again, changed; null takes a field out. */
-function toDraft(spec: JobSpec, change: Fields): Draft {
-  const { type, ...parameters } = spec;
-  return { type, fields: merge(toFields(spec.type, parameters), change), doubts: [] };
-}
-
-/** The parameters of a spec that stand for themselves in a request. */
-function toFields(type: JobSpec['type'], parameters: Record<string, unknown>): Fields {
-  const given = Object.entries(parameters).filter(([name, value]) => {
-    if (value === null || value === '' || value === false) return false;
-    if (Array.isArray(value)) return value.length > 0;
-    switch (name) {
-      case 'strength':
-        return parameters['input_image'] !== null;
-      case 'upscale':
-        return value !== 1;
-      case 'guidance':
-        return value !== 0;
-      case 'language':
-        return value !== (type === 'speech' ? 'en' : 'auto');
-      case 'duration_s':
-        // Of a recording it is the file's own.
-        return type !== 'transcription';
-      default:
-        return true;
-    }
-  });
-  const { input, ...fields } = Object.fromEntries(given) as Fields & { input?: string };
-  return input === undefined ? fields : { ...fields, prompt: input };
 }

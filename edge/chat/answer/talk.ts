@@ -1,160 +1,31 @@
-/**
- * One event as it is answered: who said it, what the conversation remembers, and what is to be
- * brought out and remembered when it is done. All of it may happen again after a fault, so every
- * effect has a key made of the event's id.
- */
-import type { Bot } from '#schema/chat.ts';
-import type { JobType } from '#schema/model.ts';
+/** An event of somebody who has an account, as it is answered. */
 import type { Result } from '../../core/result.ts';
 import { ok } from '../../core/result.ts';
-import type { Env } from '../../env.ts';
 import type { AccessRefusal, AccountState } from '../../rpc/account.ts';
 import type { Credential } from '../../services/authenticate.ts';
 import { readBalance } from '../../services/read-balance.ts';
-import type { Draft } from '../command/draft.ts';
-import { manner } from '../event.ts';
-import type { ChatEvent } from '../event.ts';
-import type { Outbound, Reply } from '../message.ts';
-import { sayReply } from '../reply.ts';
 import type { Balance } from '../reply.ts';
+import { Speech } from './speech.ts';
 
-/** Whether our bots may be used in a chat. */
-export interface Rule {
-  readonly off: boolean;
-  readonly offTypes: readonly JobType[];
-}
-
-/** What a question of ours goes on with, when it is answered. */
-export type Kept =
-  | { readonly kind: 'draft'; readonly userId: string; readonly draft: Draft }
-  | {
-      readonly kind: 'delete';
-      readonly userId: string;
-      readonly jobId: string;
-      readonly messageId: string;
-    };
-
-/** What a conversation remembers, for the one event. */
-export interface Memory {
-  readonly rule: Rule;
-  /** The user's last job in this chat. */
-  readonly lastJobId: string | null;
-  kept(id: string): Kept | null;
-  /** Does something once: a repeat of the event gets what it made the first time. JSON. */
-  once<T>(name: string, make: () => Promise<T>): Promise<T>;
-}
-
-/** What is to be remembered. */
-export type Change =
-  | { readonly kind: 'last_job'; readonly userId: string; readonly jobId: string }
-  | { readonly kind: 'keep'; readonly id: string; readonly kept: Kept }
-  | { readonly kind: 'drop'; readonly id: string }
-  | { readonly kind: 'rule'; readonly rule: Rule };
-
-/** An event on its way to its answer. */
-export class Talk {
-  readonly env: Env;
-  readonly bot: Bot;
-  readonly event: ChatEvent;
-  readonly memory: Memory;
+export class Talk extends Speech {
   readonly credential: Credential;
   readonly isNew: boolean;
-  readonly now: number;
-  /** Names what is done about the event in logs and the audit. */
-  readonly requestId: string;
-  readonly outbound: Outbound[] = [];
-  readonly changes: Change[] = [];
+  /** The idempotency key of a job that is made of this event. */
+  orderKey: string;
+  /** The job that was made of it. */
+  jobId: string | null = null;
 
-  constructor(
-    given: Pick<
-      Talk,
-      'env' | 'bot' | 'event' | 'memory' | 'credential' | 'isNew' | 'now' | 'requestId'
-    >,
-  ) {
-    this.env = given.env;
-    this.bot = given.bot;
-    this.event = given.event;
-    this.memory = given.memory;
+  constructor(given: ConstructorParameters<typeof Speech>[0] & Pick<Talk, 'credential' | 'isNew'>) {
+    super(given);
     this.credential = given.credential;
     this.isNew = given.isNew;
-    this.now = given.now;
-    this.requestId = given.requestId;
-  }
-
-  /** The plan page; null when the site's address is not configured. */
-  get plansUrl(): string | null {
-    const { publicUrl } = this.env;
-    return publicUrl === null ? null : `${publicUrl}/#plans`;
-  }
-
-  /** A message in answer; with `jobId` it is that job's one progress message. */
-  say(reply: Reply | string, jobId: string | null = null): void {
-    const message = typeof reply === 'string' ? sayReply(reply) : reply;
-    const { chat } = this.event;
-    this.outbound.push({ kind: 'message', key: this.#key(), chat, reply: message, jobId });
-  }
-
-  /**
-   * A word about a button that was pressed, for the one who pressed it; where its press has
-   * opened a message already, as that message.
-   */
-  note(text: string): void {
-    const { said } = this.event;
-    if (said.kind === 'press' && !this.#isOpen()) this.#note(text);
-    else this.say(text);
-  }
-
-  /** Telegram's button shows that something is done until it is told that it was. */
-  calm(): void {
-    const { said } = this.event;
-    const isCalm = this.outbound.some(({ kind }) => kind === 'note');
-    if (said.kind === 'press' && said.callbackId !== null && !isCalm) this.#note(null);
-  }
-
-  /** Replaces the question whose button was pressed, where the press does not do so itself. */
-  settle(text: string): void {
-    const { said, chat } = this.event;
-    if (said.kind !== 'press' || chat.platform !== 'telegram') return;
-    const { messageId, hasMedia } = said;
-    const reply = sayReply(text);
-    this.outbound.push({ kind: 'edit', key: this.#key(), chat, messageId, reply, hasMedia });
-  }
-
-  /** Takes a message of ours away, which came of another interaction. */
-  remove(messageId: string): void {
-    const chat = { ...this.event.chat, interactionToken: null, interactionExpiresAt: null };
-    this.outbound.push({ kind: 'delete', key: this.#key(), chat, messageId });
-  }
-
-  /** A short name for what is kept of this event; the same after a repeat. */
-  keepId(): string {
-    const [, bot = '', number = ''] = this.event.id.split(':');
-    return `${bot.slice(0, 8).replaceAll('-', '')}${BigInt(number).toString(36)}`;
+    this.orderKey = given.event.id;
   }
 
   /** The account as it stands, or why it may not even ask. */
   async balance(): Promise<Result<Balance, AccessRefusal>> {
     const state = await readBalance(this.env, this.credential);
     return state.ok ? ok(toBalance(state.value, this.now)) : state;
-  }
-
-  #note(text: string | null): void {
-    const { said, chat } = this.event;
-    const callbackId = said.kind === 'press' ? said.callbackId : null;
-    const isAlert = text !== null;
-    this.outbound.push({ kind: 'note', key: this.#key(), chat, callbackId, text, isAlert });
-  }
-
-  /** Discord was told to expect a new message. */
-  #isOpen(): boolean {
-    const { said, chat } = this.event;
-    if (chat.platform !== 'discord' || said.kind !== 'press') return false;
-    const how = manner(said.action);
-    return how === 'message' || how === 'whisper';
-  }
-
-  #key(): string {
-    return `${this.event.id}/${this.outbound.length}`;
   }
 }
 

@@ -31,6 +31,8 @@ export interface Fields {
   readonly timestamps?: string | null;
   readonly input_image?: string | null;
   readonly file?: string | null;
+  /** Image: the job whose picture it is made of, and whose words these are added to. */
+  readonly from_job?: string | null;
   /** Text: what the words are said in answer to. */
   readonly answered?: string | null;
 }
@@ -40,7 +42,13 @@ export type DoubtReason =
   | { readonly reason: 'no_prompt'; readonly type: JobType }
   | { readonly reason: 'no_file'; readonly type: JobType }
   /** A question or a word that may be no prompt. */
-  | { readonly reason: 'is_it_a_prompt'; readonly said: string; readonly type: JobType }
+  | {
+      readonly reason: 'is_it_a_prompt';
+      readonly said: string;
+      readonly type: JobType;
+      /** It talks of something that is there already. */
+      readonly isAbout: boolean;
+    }
   | { readonly reason: 'other_type'; readonly asked: JobType; readonly have: JobType }
   | { readonly reason: 'unknown_model'; readonly said: string }
   /** Of settings that exist, one without a usable value. */

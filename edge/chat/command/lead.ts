@@ -17,7 +17,9 @@ const ASKING =
 const VERB =
   /^(?:generate|create|make|draw|paint|render|produce|imagine|design|sketch|show|give|compose|animate|film|write|sing|transcribe|say|speak|do)\b(?:\s+(?:me|us))?(?:\s+(?:out))?\s*:?\s*/i;
 
-const ADJECTIVE = String.raw`(?:${Object.keys(FORMATS).join('|')}|\d{1,2}:\d{1,2}|\d{2,5}\s*[x×]\s*\d{2,5}|(?:${DECIMAL}|${WHOLE})[\s-]*(?:seconds?|secs?|s|minutes?|mins?)(?:[\s-]+long)?)`;
+/** Sides of what is asked for as small, pixels. */
+const SMALL: Readonly<Record<string, number>> = { small: 512, tiny: 256 };
+const ADJECTIVE = String.raw`(?:small|tiny|${Object.keys(FORMATS).join('|')}|\d{1,2}:\d{1,2}|\d{2,5}\s*[x×]\s*\d{2,5}|(?:${DECIMAL}|${WHOLE})[\s-]*(?:seconds?|secs?|s|minutes?|mins?)(?:[\s-]+long)?)`;
 const NOUNS: Readonly<Record<string, JobType>> = {
   image: 'image',
   picture: 'image',
@@ -47,7 +49,12 @@ const NOUN = Object.keys(NOUNS)
   .map((noun) => `${noun}s?`)
   .join('|');
 const LEAD = new RegExp(
-  String.raw`^(?:(?<many>an?|another|some|several|a few|a couple(?: of)?|${WHOLE})\s+)?(?<how>(?:${ADJECTIVE}\s+)*)(?<noun>${NOUN})\b\s*(?<link>(?:of|about|showing|depicting|with|where|for|in which)\b|:)\s*(?=\S)`,
+  String.raw`^(?:(?<many>an?|another|some|several|a few|a couple(?: of)?|${WHOLE})\s+)?(?<how>(?:${ADJECTIVE}\s+)*)(?<like>(?:(?!of\b|and\b|or\b)[a-z][a-z-]*\s+){0,2}?)(?<noun>${NOUN})\b\s*(?<link>(?:of|about|showing|depicting|with|where|for|in which)\b|:)\s*(?=\S)`,
+  'i',
+);
+/** A thing with nothing said of it: "a picture", "some short videos?". */
+const BARE = new RegExp(
+  String.raw`^(?<many>an?|another|some|any|several|a few|${WHOLE})?\s*(?<how>(?:${ADJECTIVE}\s+)*)(?:(?:nice|cool|short|funny|beautiful)\s+)?(?<noun>${NOUN})(?:\s+(?:for me|please|too|as well))?[\s.!?]*$`,
   'i',
 );
 /** Only a verb may stand before these: "video of a cat" may be a caption. */
@@ -64,18 +71,39 @@ interface Lead {
 export function readLead(text: string, type: JobType): Lead {
   const trimmed = text.trim();
   const { rest, asks } = dropAsking(trimmed);
+  const bare = asks ? BARE.exec(rest)?.groups : undefined;
+  if (bare) {
+    const reading = { fields: {}, doubts: checkNoun(bare['noun']!, type), plain: true };
+    const settings = readHow(bare['how'] ?? '', type);
+    return { rest: '', reading: settings ? combine(reading, settings) : reading, asks };
+  }
   const match = LEAD.exec(rest);
-  if (!match) return { rest, reading: { fields: {}, doubts: [], plain: true }, asks };
-  const { many = '', how = '', noun = '', link = '' } = match.groups!;
+  const { many = '', how = '', like = '', noun = '', link = '' } = match?.groups ?? {};
+  // "A funny picture of …" is left as it is: only a number before it says how many.
+  const isCounted = new RegExp(`^(?:${WHOLE})$`, 'i').test(many) || VAGUE.test(many);
+  if (!match || (like !== '' && !isCounted)) {
+    return { rest, reading: { fields: {}, doubts: [], plain: true }, asks };
+  }
   let reading: Reading = { fields: {}, doubts: [...checkNoun(noun, type)], plain: true };
   if (type === 'image') reading = combine(reading, readMany(many));
-  if (how.trim() !== '') {
-    const settings = readSettings(how, type);
-    if (settings) reading = combine(reading, settings);
-  }
+  const settings = readHow(how, type);
+  if (settings) reading = combine(reading, settings);
   const after = rest.slice(match[0].length);
-  const kept = EMPTY.test(noun) ? '' : `${noun.replace(/s$/i, '')} ${link} `.replace(' : ', ': ');
+  const kept =
+    EMPTY.test(noun) && like === ''
+      ? ''
+      : `${like}${noun.replace(/s$/i, '')} ${link} `.replace(' : ', ': ');
   return { rest: `${kept}${after}`, reading, asks: true };
+}
+
+/** "Small", "square", "16:9": what stands between the number and the noun. */
+function readHow(how: string, type: JobType): Reading | null {
+  const small = /\b(small|tiny)\s+/i.exec(how);
+  const settings = readSettings(small ? how.replace(small[0], '') : how, type);
+  if (!small || type !== 'image' || settings?.fields.width !== undefined) return settings;
+  const side = SMALL[small[1]!.toLowerCase()]!;
+  const sized = { fields: { width: side, height: side }, doubts: [], plain: true };
+  return settings ? combine(settings, sized) : sized;
 }
 
 /** Without the words of asking, where there are any. */

@@ -18,7 +18,7 @@ import type { Reading } from './setting.ts';
 const NOTHING: Reading = { fields: {}, doubts: [], plain: true };
 const POLITE = /^(?:please|pls|plz|thanks?|thank you|thx|ok|okay)[\s.!]*$/i;
 /** Words that lead over to a setting at the end of a sentence. */
-const LINKS = /\s(?=(?:at|in|with|using|and|for|as|size|seed|steps?|cfg|\d))/gi;
+const LINKS = /\s(?=(?:at|in|with|using|and|for|as|size|seed|steps?|cfg|x\d|\d))/gi;
 
 /** Reads a request; `given` are fields that were named one by one, which win. */
 export function readRequest(text: string, type: JobType, given: Fields = {}): Draft {
@@ -29,7 +29,10 @@ export function readRequest(text: string, type: JobType, given: Fields = {}): Dr
       : readWords(rest, type);
   const all = combine({ ...flagged, plain: false }, reading);
   const fields = merge({ ...all.fields, ...wordsOf(type, prompt) }, given);
-  return { type, fields, doubts: [...missing(type, fields), ...all.doubts] };
+  const isOther = ({ about }: Doubt) => about.reason === 'other_type';
+  // Before anything else is asked: whether it is to be made here at all.
+  const [others, more] = [all.doubts.filter(isOther), all.doubts.filter((one) => !isOther(one))];
+  return { type, fields, doubts: [...others, ...missing(type, fields), ...more] };
 }
 
 /** The doubts that nothing but more words can settle. */
@@ -46,8 +49,9 @@ function wordsOf(type: JobType, prompt: string): Fields {
 function readWords(text: string, type: JobType): { prompt: string; reading: Reading } {
   const all = readSettings(text, type);
   if (all) return { prompt: '', reading: all };
-  const lead = readLead(text, type);
-  let reading: Reading = { ...lead.reading, plain: true };
+  const sized = readInnerSize(text, type);
+  const lead = readLead(sized.rest, type);
+  let reading: Reading = combine({ ...lead.reading, plain: true }, sized.reading);
   const { kept, taken, last } = readSegments(lead.rest, type);
   for (const one of taken) reading = combine(reading, one);
   const tail = readTail(last, { type, isSure: taken.some(({ plain }) => !plain) });
@@ -61,6 +65,19 @@ function readWords(text: string, type: JobType): { prompt: string; reading: Read
   const fields = { ...tail.reading.fields, prompt: split([...kept, tail.rest]).prompt };
   const doubt = settingOrPrompt(tail.said, type, fields);
   return { prompt, reading: { ...reading, doubts: [...reading.doubts, doubt] } };
+}
+
+/** "A cat 512x512 on a roof": nothing but a size looks like this, wherever it stands. */
+const INNER_SIZE =
+  /(?<=\S\s+)(?:(?:at|in|with|size)\s+)?(\d{3,4})\s?[x×]\s?(\d{3,4})(?:\s?(?:px|pixels?)\b)?(?!\s*(?:px|pixels?)\b)(?=\s+[\p{L}-])/iu;
+
+function readInnerSize(text: string, type: JobType): { rest: string; reading: Reading } {
+  const match = type === 'image' || type === 'video' ? INNER_SIZE.exec(text) : null;
+  const reading = match && readSettings(`${match[1]}x${match[2]}`, type);
+  // After it a sentence goes on; where only settings follow, they are read together.
+  const after = match ? text.slice(match.index + match[0].length) : '';
+  if (!match || !reading || readSettings(after, type)) return { rest: text, reading: NOTHING };
+  return { rest: `${text.slice(0, match.index).trimEnd()}${after}`, reading };
 }
 
 /** "Make it 512x512" says nothing of what. */

@@ -87,7 +87,8 @@ export function readModel(said: string, type: JobType): Omit<Reading, 'plain'> {
   const named = nameModel(said, type);
   if (named.kind === 'one') return { fields: { model: named.model.id }, doubts: [] };
   const models = named.kind === 'perhaps' ? named.models : modelsOf(type);
-  const choices = models.map(({ id }: Model) => ({ label: id, fields: { model: id } }));
+  const known = models.map(({ id }: Model) => ({ label: id, fields: { model: id } }));
+  const choices = [...known, { label: 'Whichever is on', fields: { model: null } }];
   const about = { reason: 'unknown_model', said: said.slice(0, 40) } as const;
   return { fields: {}, doubts: [{ about, choices }] };
 }

@@ -43,7 +43,8 @@ describe.each(JOB_TYPES)('the slash commands of a bot: %s', (type) => {
 
   it('keep to the limits of Discord', () => {
     expect(commands.map(({ name }) => name)).toEqual([
-      ...['generate', 'status', 'cancel', 'my-plan', 'upgrade', 'link', 'help', 'tessera'],
+      ...['generate', 'status', 'cancel', 'models'],
+      ...['my-plan', 'upgrade', 'link', 'help', 'tessera'],
     ]);
     for (const { name, description, options = [] } of commands) {
       expect(name).toMatch(/^[-_a-z0-9]{1,32}$/);
@@ -122,7 +123,10 @@ describe('what Discord sends', () => {
   it('knows who runs a server, and that a direct message is private', () => {
     const sent = interaction(2, { id: '1', name: 'help', type: 1 });
     const admin = { ...sent, member: { ...sent.member, permissions: String(0x20) } };
-    expect(decode(admin)?.user.isAdmin).toBe(true);
+    expect(decode(admin)?.user).toMatchObject({ isAdmin: true, isModerator: true });
+    const moderator = { ...sent, member: { ...sent.member, permissions: String(0x2000) } };
+    expect(decode(moderator)?.user).toMatchObject({ isAdmin: false, isModerator: true });
+    expect(decode(sent)?.user).toMatchObject({ isAdmin: false, isModerator: false });
     const { guild_id, member, ...direct } = sent;
     const event = decode({ ...direct, user: member.user });
     expect(guild_id).toBe('500');

@@ -54,6 +54,7 @@ const ANYWHERE = {
 export const WHISPERED: ReadonlySet<string> = new Set([
   'status',
   'cancel',
+  'models',
   'my-plan',
   'upgrade',
   'link',
@@ -74,6 +75,7 @@ export function discordCommands(type: JobType): RESTPutAPIApplicationCommandsJSO
     { ...simple('generate', ABOUT[type]), options: optionsOf(type) },
     { ...simple('status', 'How a job stands'), options: [JOB_ID] },
     { ...simple('cancel', 'Stop a job'), options: [JOB_ID] },
+    simple('models', 'The models, their prices, and which your plan has'),
     simple('my-plan', 'Your plan and the tokens left today'),
     simple('upgrade', 'What the plans offer'),
     simple('link', 'Which account this is'),

@@ -14,8 +14,8 @@ export type DiscordBot = Extract<Bot, { readonly platform: 'discord' }>;
 
 /** An interaction's token works so long. */
 const TOKEN_MS = 15 * 60_000;
-/** Manage Server, or Administrator. */
-const RUNS_SERVER = 0x20n | 0x8n;
+/** Administrator, Manage Server, Manage Messages (docs.discord.com/developers/topics/permissions). */
+const [ADMINISTRATOR, MANAGE_SERVER, MANAGE_MESSAGES] = [0x8n, 0x20n, 0x2000n];
 /** Options that hold the words of a command, whatever it is called. */
 const WORDS = new Set(['prompt', 'input', 'job_id', 'setting']);
 
@@ -23,6 +23,17 @@ const WORDS = new Set(['prompt', 'input', 'job_id', 'setting']);
 export function userOf(interaction: UserInteraction): { id: string; name: string } | null {
   const user = interaction.member?.user ?? interaction.user;
   return user ? { id: user.id, name: user.global_name ?? user.username } : null;
+}
+
+/** What somebody is in the place of an interaction; alone with the bot, everything. */
+export function roleOf({ guild_id, member }: UserInteraction): {
+  readonly isAdmin: boolean;
+  readonly isModerator: boolean;
+} {
+  if (!guild_id) return { isAdmin: true, isModerator: true };
+  const permissions = BigInt(member?.permissions ?? '0');
+  const isAdmin = (permissions & (ADMINISTRATOR | MANAGE_SERVER)) !== 0n;
+  return { isAdmin, isModerator: isAdmin || (permissions & MANAGE_MESSAGES) !== 0n };
 }
 
 /** Null for what says nothing to us; `now` is epoch ms. */
@@ -35,7 +46,6 @@ export function decodeDiscord(
   const channelId = interaction.channel_id ?? interaction.channel?.id;
   const said = readSaid(interaction);
   if (!user || !channelId || !said) return null;
-  const permissions = BigInt(interaction.member?.permissions ?? '0');
   const isPrivate = !interaction.guild_id;
   const chat: ChatAddress = {
     platform: 'discord',
@@ -47,9 +57,9 @@ export function decodeDiscord(
     interactionExpiresAt: now + TOKEN_MS,
     attachmentBytesMax: interaction.attachment_size_limit ?? null,
   };
-  const isAdmin = isPrivate || (permissions & RUNS_SERVER) !== 0n;
   const id = `dc:${bot.id}:${interaction.id}`;
-  return { id, botId: bot.id, chat, user: { ...user, isAdmin }, isPrivate, said, at: now };
+  const who = { ...user, ...roleOf(interaction), isAnonymous: false };
+  return { id, botId: bot.id, chat, user: who, isPrivate, said, at: now };
 }
 
 function readSaid(

@@ -3,7 +3,7 @@
  * (docs.discord.com/developers/interactions/receiving-and-responding).
  */
 import { z } from 'zod';
-import { CHAT_TEXT_CHARS_MAX } from '#schema/limits.ts';
+import { CHAT_TEXT_CHARS_MAX } from '#schema/chat-limits.ts';
 
 const Snowflake = z.string().regex(/^\d{1,20}$/);
 

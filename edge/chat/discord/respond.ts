@@ -12,10 +12,10 @@ import type { APIInteractionResponse } from 'discord-api-types/v10';
 import { PROMPT_CHARS_MAX } from '#schema/limits.ts';
 import type { JobType } from '#schema/model.ts';
 import { decodeAction, encodeAction } from '../action.ts';
-import { manner } from '../event.ts';
+import { manner, OVERSEEN_DEEDS } from '../event.ts';
 import { WORDS } from '../reply/words.ts';
 import { suggestChoices, WHISPERED } from './command.ts';
-import { userOf } from './decode.ts';
+import { roleOf, userOf } from './decode.ts';
 import type { Interaction } from './interaction.ts';
 
 export interface Response {
@@ -56,7 +56,9 @@ function respondToPress(interaction: Extract<Interaction, { type: 3 }>): Respons
   const decoded = decodeAction(interaction.data.custom_id);
   if (!decoded) return { answer: say(WORDS.staleButton), goesOn: false };
   const { action, ownerId } = decoded;
-  if (ownerId !== null && ownerId !== userOf(interaction)?.id) {
+  const isOwner = ownerId === null || ownerId === userOf(interaction)?.id;
+  const isOverseen = action.kind === 'job' && OVERSEEN_DEEDS.has(action.deed);
+  if (!isOwner && !(isOverseen && interaction.guild_id && roleOf(interaction).isModerator)) {
     return { answer: say(WORDS.onlyOwner), goesOn: false };
   }
   switch (manner(action)) {

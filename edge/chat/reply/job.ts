@@ -166,7 +166,7 @@ function failureReply(record: JobRecord): Reply {
     { kind: 'bold', text: `No ${THING[record.spec.type]} this time.` },
     ` ${why} ${WORDS.notCharged}`,
   ];
-  const canRetry = code !== 'content_blocked' && code !== 'input_unreadable';
+  const canRetry = !['content_blocked', 'input_unreadable', 'result_too_large'].includes(code);
   return {
     text,
     buttons: canRetry ? [[{ ...jobButton(WORDS.retry, 'retry', record.id), look: 'main' }]] : [],

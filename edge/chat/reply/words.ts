@@ -66,6 +66,7 @@ export const COMMANDS: readonly (readonly [string, string])[] = [
   ['generate', 'make something from your words'],
   ['status', 'how your last job stands'],
   ['cancel', 'stop your last job'],
+  ['models', 'the models, their prices, and which your plan has'],
   ['plan', 'your plan and the tokens left today'],
   ['upgrade', 'what the plans offer'],
   ['link', 'which account this is'],
@@ -80,9 +81,12 @@ export const WORDS = {
   edit: 'Edit',
   remove: 'Delete',
   removeSure: 'Yes, delete it',
+  takeOutSure: 'Yes, take it away',
   publish: 'Make public',
   unpublish: 'Make private',
   retry: 'Try again',
+  changeLast: 'Change my last picture',
+  aboutWhat: 'To change a picture, reply to it with what should be different.',
   seePlans: 'See the plans',
   myPlan: 'My plan',
   help: 'Help',
@@ -92,15 +96,25 @@ export const WORDS = {
   cancelled: 'Cancelled.',
   sent: 'Sent to the queue…',
   onlyOwner: 'Only the one who asked for it can use these buttons.',
+  repeated: 'On it already.',
   gone: 'That job is not there any more, or it is not yours.',
   staleButton: 'This question is too old, or was answered already. Please write it again.',
   deleted: 'Deleted: I keep neither the result nor your words. The cost stays on your account.',
+  wasDeleted: 'You have deleted the result of that job.',
   sureToDelete: 'Delete this result for good?',
+  sureToTakeOut: 'Take this out of the chat? Whoever asked for it keeps it in their account.',
+  takenOut: 'Taken out of the chat.',
   published: 'It is in the public gallery now, with your words beside it.',
   unpublished: 'It is out of the gallery.',
   thanks: 'You are welcome!',
   noJob: 'You have no job yet. Tell me what to make!',
-  alreadyFinished: 'That job has ended already.',
+  /** What becomes of a job that is to stop. */
+  cancels: {
+    cancelled: 'Cancelled.',
+    cancel_requested: 'Stopping…',
+    already_finished: 'That job has ended already.',
+  },
+  notReady: 'There is no picture of that yet. Reply to one once it is there.',
   notEnded: 'That job has not ended yet. Cancel it first.',
   historyAway:
     'I cannot look up older jobs just now; new ones work as always. Please try again in a minute.',
@@ -111,6 +125,10 @@ export const WORDS = {
   editTitle: 'Same seed, other words',
   editLabel: 'What to make',
   adminsOnly: 'Only those who run this chat can change that.',
+  adminsUnknown: 'I cannot see just now who runs this chat. Please try again in a minute.',
+  anonymous:
+    'You write as the group or as a channel, so I cannot tell whose tokens this would take. ' +
+    'Write as yourself, or to me in a private chat.',
   groupsOnly: 'That is for groups: in a private chat you are on your own.',
   privateOnly: 'That is for your eyes only: write to me in a private chat.',
   ruleHelp: (command: string) =>
@@ -121,7 +139,7 @@ export const WORDS = {
   notMine: (type: JobType) =>
     type === 'transcription'
       ? 'I write down recordings: send me a voice note or an audio file.'
-      : 'I cannot do anything with such a file.',
+      : 'I cannot do anything with such a file: send me words, or a picture to begin with.',
 } as const;
 
 /** Why a job failed, in plain words; of codes that no job ends with, what the code means. */
@@ -136,4 +154,5 @@ export const FAILURES: Readonly<Partial<Record<ErrorCode, string>>> = {
   model_unavailable: 'The model could not be loaded. Try another one.',
   content_blocked: 'This is against the rules. Please ask for something else.',
   input_unreadable: 'I could not read your file. Try another format.',
+  result_too_large: 'What came out is too large to keep. Ask for something shorter or smaller.',
 };

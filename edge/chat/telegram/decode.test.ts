@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { Update as TelegramUpdate } from 'grammy/types';
 import { pressUpdate, textUpdate } from '../../test/chat.ts';
 import { strayUpdates } from '../../test/updates.ts';
+import { encodeAction } from '../action.ts';
 import type { ChatEvent } from '../event.ts';
-import { decodeTelegram } from './decode.ts';
+import { decodeTelegram, readMove } from './decode.ts';
 import type { TelegramBot } from './decode.ts';
 import { Update } from './update.ts';
 
@@ -54,9 +55,9 @@ describe('what Telegram sends', () => {
         interactionExpiresAt: null,
         attachmentBytesMax: null,
       },
-      user: { id: '42', name: 'Ada', isAdmin: true },
+      user: { id: '42', name: 'Ada', isAdmin: true, isModerator: true, isAnonymous: false },
       isPrivate: true,
-      said: { kind: 'text', text: 'a cat', attachments: [], answers: null },
+      said: { kind: 'text', text: 'a cat', attachments: [], answers: null, aboutJobId: null },
       at: NOW,
     });
   });
@@ -116,6 +117,31 @@ describe('what Telegram sends', () => {
     expect(decode(thread)?.chat.threadId).toBeNull();
   });
 
+  it('is of nobody that can be named where one writes as the group, or as a channel', () => {
+    const robot = { id: 1_087_968_824, is_bot: true, first_name: 'Group' };
+    const as = (senderId: number, more: object = {}) =>
+      inGroup('@tessera_bot hi', {
+        ...{ ...mention(0, 12), from: robot, sender_chat: { id: senderId } },
+        ...more,
+      });
+    const nobody = { name: '', isAnonymous: true } as const;
+    const group = { ...nobody, id: '-1005', isAdmin: true, isModerator: true };
+    expect(decode(as(-1005))?.user).toEqual(group);
+    const channel = { ...nobody, id: '-1009', isAdmin: false, isModerator: false };
+    expect(decode(as(-1009))?.user).toEqual(channel);
+    expect(decode(as(-1009, { is_automatic_forward: true }))).toBeNull();
+  });
+
+  it('tells of a group that got another id, in the old one and in the new one', () => {
+    const moved = { from: '-1005', to: '-10077' };
+    const old = inGroup('', { migrate_to_chat_id: -10_077 });
+    expect(readMove(Update.parse(old))).toEqual(moved);
+    const other = textUpdate('', { userId: 42, chatId: -10_077 });
+    const now = { ...other, message: { ...other.message, migrate_from_chat_id: -1005 } };
+    expect(readMove(Update.parse(now))).toEqual(moved);
+    expect(readMove(Update.parse(inGroup('hi')))).toBeNull();
+  });
+
   it('brings files: the largest picture, a voice note, a document by its type', () => {
     const { message } = textUpdate('as a drawing');
     const { text: caption, ...rest } = message;
@@ -130,6 +156,7 @@ describe('what Telegram sends', () => {
       text: 'as a drawing',
       attachments: [{ kind: 'picture', source: 'l', name: 'photo.jpg', bytes: 900 }],
       answers: null,
+      aboutJobId: null,
     });
     const album = { ...rest, photo, media_group_id: '1' };
     expect(decode({ update_id: 1, message: album })).toBeNull();
@@ -139,6 +166,24 @@ describe('what Telegram sends', () => {
     expect(send({ document })).toMatchObject({ attachments: [{ kind: 'picture', name: 'a.png' }] });
     const other = { file_id: 'd', mime_type: 'application/zip' };
     expect(send({ document: other })).toMatchObject({ attachments: [{ kind: 'other' }] });
+  });
+
+  it('is about the picture that it answers, and about the job whose buttons stand there', () => {
+    const photo = [{ file_id: 'l', file_size: 900 }];
+    const job = 'job_01k00000000000000000000000_main';
+    const callback_data = encodeAction({ kind: 'job', deed: 'again', jobId: job, index: 0 }, null);
+    const reply_markup = { inline_keyboard: [[{ text: 'Again', callback_data }]] };
+    const ours = { message_id: 3, from: { id: 900, is_bot: true }, caption: 'a cat' };
+    const answer = (reply_to_message: object) =>
+      decode(inGroup('@tessera_bot at night', { ...mention(0, 12), reply_to_message }))?.said;
+    const attachments = [{ kind: 'picture', source: 'l', name: 'photo.jpg', bytes: 900 }];
+    expect(answer({ ...ours, photo, reply_markup })).toMatchObject({
+      ...{ text: 'at night', attachments, answers: 'a cat', aboutJobId: job },
+    });
+    const theirs = { message_id: 3, from: { id: 5, is_bot: false }, photo, reply_markup };
+    expect(answer(theirs)).toMatchObject({ attachments, answers: null, aboutJobId: null });
+    const document = { file_id: 'd', mime_type: 'application/zip' };
+    expect(answer({ ...theirs, photo: undefined, document })).toMatchObject({ attachments: [] });
   });
 
   it('is a press with the button that was pressed', () => {

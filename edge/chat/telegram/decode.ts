@@ -16,42 +16,72 @@ export function decodeTelegram(bot: TelegramBot, update: Update, now: number): C
   return update.message ? decodeMessage(bot, update.message, { id, now }) : null;
 }
 
+/** A group that got another id: Telegram tells it in the old one and in the new one. */
+export function readMove({ message }: Update): { from: string; to: string } | null {
+  if (!message) return null;
+  const { chat, migrate_to_chat_id: to, migrate_from_chat_id: from } = message;
+  if (to !== undefined) return { from: String(chat.id), to: String(to) };
+  return from === undefined ? null : { from: String(from), to: String(chat.id) };
+}
+
 interface Known {
   readonly id: string;
   readonly now: number;
 }
 
 function decodeMessage(bot: TelegramBot, message: Message, { id, now }: Known): ChatEvent | null {
-  const { chat, from } = message;
-  // A channel's own posts, anonymous admins and other bots have no account.
-  if (!from || from.is_bot || message.sender_chat || chat.type === 'channel') return null;
+  const { chat } = message;
+  const user = userOf(message);
+  if (!user || chat.type === 'channel') return null;
   const isPrivate = chat.type === 'private';
   const heard = hear(bot, message);
-  const attachments = filesOf(message);
+  const own = filesOf(message);
   const answersUs = message.reply_to_message?.from?.id === ownId(bot);
   if (!isPrivate && !heard.isNamed && !answersUs) return null;
-  if (heard.text === '' && attachments.length === 0) {
+  const answered = message.reply_to_message;
+  // What a picture or a recording is answered with is said about it.
+  const attachments = own.length > 0 || !answered ? own : filesOf(answered).filter(isMedium);
+  if (heard.text === '' && own.length === 0) {
     // Stickers, joins and the like; but a bare name in a group is a call for help.
     if (!heard.isNamed) return null;
   }
-  const answered = message.reply_to_message;
   // Of an album the first one has the words for all.
   if (heard.text === '' && message.media_group_id !== undefined) return null;
   const said: Said = {
     kind: 'text',
     text: heard.text,
     attachments,
-    answers: answersUs ? (answered?.text ?? answered?.caption ?? '') : null,
+    answers: answered && answersUs ? (answered.text ?? answered.caption ?? '') : null,
+    aboutJobId: answered && answersUs ? jobOf(answered) : null,
   };
   return {
     id,
     botId: bot.id,
-    chat: addressOf(message, String(from.id)),
-    user: { id: String(from.id), name: nameOf(from), isAdmin: isPrivate ? true : null },
+    chat: addressOf(message, user.id),
+    user,
     isPrivate,
     said,
     at: now,
   };
+}
+
+/** Who wrote it: a user, or one who hides behind the group or a channel; null for bots. */
+function userOf({ chat, from, sender_chat, is_automatic_forward }: Message) {
+  if (is_automatic_forward === true) return null;
+  if (sender_chat && chat.type !== 'private') {
+    // Only those who run a group can write as the group.
+    const isAdmin = sender_chat.id === chat.id;
+    const id = String(sender_chat.id);
+    return { id, name: '', isAdmin, isModerator: isAdmin, isAnonymous: true };
+  }
+  return !from || from.is_bot || sender_chat ? null : toUser(from, chat.type === 'private');
+}
+
+/** Alone with the bot, one runs the chat; in a group Telegram has to be asked. */
+function toUser(from: Press['from'], isPrivate: boolean) {
+  const role = isPrivate ? true : null;
+  const id = String(from.id);
+  return { id, name: nameOf(from), isAdmin: role, isModerator: role, isAnonymous: false };
 }
 
 function decodePress(bot: TelegramBot, press: Press, { id, now }: Known): ChatEvent | null {
@@ -65,7 +95,7 @@ function decodePress(bot: TelegramBot, press: Press, { id, now }: Known): ChatEv
     id,
     botId: bot.id,
     chat: addressOf(message, String(from.id)),
-    user: { id: String(from.id), name: nameOf(from), isAdmin: isPrivate ? true : null },
+    user: toUser(from, isPrivate),
     isPrivate,
     said: {
       kind: 'press',
@@ -130,7 +160,23 @@ function nameOf(user: { first_name: string; username?: string | undefined }): st
   return user.first_name === '' ? (user.username ?? '') : user.first_name;
 }
 
-function filesOf(message: Message): Attachment[] {
+/** The job whose buttons stand under a message. */
+function jobOf({ reply_markup }: NonNullable<Message['reply_to_message']>): string | null {
+  const buttons = reply_markup?.inline_keyboard.flat() ?? [];
+  for (const { callback_data } of buttons) {
+    const action = callback_data === undefined ? null : decodeAction(callback_data)?.action;
+    if (action?.kind === 'job') return action.jobId;
+  }
+  return null;
+}
+
+function isMedium({ kind }: Attachment): boolean {
+  return kind !== 'other';
+}
+
+type Files = Pick<Message, 'photo' | 'voice' | 'audio' | 'document'>;
+
+function filesOf(message: Files): Attachment[] {
   const { photo = [], voice, audio, document } = message;
   const files: Attachment[] = [];
   // The sizes come in rising order.

@@ -3,7 +3,7 @@
  * chats and users stay within 52 bits. Kinds of updates that are not named here are none of ours.
  */
 import { z } from 'zod';
-import { CHAT_TEXT_CHARS_MAX } from '#schema/limits.ts';
+import { CHAT_TEXT_CHARS_MAX } from '#schema/chat-limits.ts';
 
 const Id = z.int();
 const Text = z.string().max(CHAT_TEXT_CHARS_MAX);
@@ -36,13 +36,28 @@ const Answered = z.object({
   from: User.optional(),
   text: Text.optional(),
   caption: Text.optional(),
+  photo: z.array(File).optional(),
+  voice: File.optional(),
+  audio: File.optional(),
+  document: File.optional(),
+  reply_markup: z
+    .object({
+      inline_keyboard: z.array(z.array(z.object({ callback_data: z.string().optional() }))),
+    })
+    .optional(),
 });
 
 const Message = z.object({
   message_id: Id,
   chat: Chat,
   from: User.optional(),
+  /** Whom it stands for: the group itself (of an anonymous admin), or a channel. */
   sender_chat: z.object({ id: Id }).optional(),
+  /** A channel's post in the group beside it, which nobody there wrote. */
+  is_automatic_forward: z.boolean().optional(),
+  /** The group has another id from now on; and what it was before. */
+  migrate_to_chat_id: Id.optional(),
+  migrate_from_chat_id: Id.optional(),
   message_thread_id: Id.optional(),
   is_topic_message: z.boolean().optional(),
   text: Text.optional(),

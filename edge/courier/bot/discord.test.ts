@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ChatAddress } from '#schema/chat.ts';
 import type { JobRecord } from '#schema/record.ts';
 import { asCreated } from '../../account/order.ts';
+import { stubOutside } from '../../test/outside.ts';
 import { bindings, eventually, newOrder } from '../../test/world.ts';
 
 interface Call {
@@ -22,8 +23,7 @@ beforeEach(() => {
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
   calls = [];
   answers = () => null;
-  vi.stubGlobal('fetch', async (input: RequestInfo, init?: RequestInit) => {
-    const request = new Request(input, init);
+  stubOutside(async (request) => {
     const path = new URL(request.url).pathname.replace(/^\/api\/v10/, '');
     const body = await readBody(request);
     const byBot = request.headers.get('authorization')?.startsWith('Bot ') === true;
@@ -190,7 +190,7 @@ describe('a message that is to go', () => {
     const [notice] = newRecord(id).notices;
     if (notice?.kind !== 'chat') throw new Error('no chat');
     const chat = { ...notice.chat, interactionToken: null, interactionExpiresAt: null };
-    await courier.send({ kind: 'delete', key: 'd', chat, messageId: '9' }, null);
+    await courier.send({ kind: 'delete', key: 'd', chat, messageId: '9', jobId: null }, null);
     await until(courier, () => calls.length > 0);
     await eventually(async () => (await courier.health()).waiting === 0);
     expect(waysOf()).toEqual(['DELETE /channels/555/messages/9 true']);

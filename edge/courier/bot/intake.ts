@@ -37,9 +37,11 @@ export function takeOutbound(
   }
   const { kind, messageId } = outbound;
   const byBot = chat.platform === 'discord' && chat.interactionToken === null;
+  const gone = outbound.kind === 'delete' && outbound.jobId;
   const stage = {
     hasMedia: kind === 'edit' && outbound.hasMedia,
     place: byBot ? 'channel' : 'interaction',
+    beside: gone ? store.besideOf(jobSlot(gone), chat.chatId) : [],
   } as const;
   const wanted =
     kind === 'edit'

@@ -1,38 +1,18 @@
 import { expect, it } from 'vitest';
 import type { Artifact } from '#schema/artifact.ts';
-import type { ChatAddress, Platform } from '#schema/chat.ts';
+import type { ChatAddress } from '#schema/chat.ts';
 import type { Media } from '../../chat/message.ts';
+import { picture, privateChat } from '../../core/fixture.ts';
 import { planMedia } from './media.ts';
 import type { Stage } from './slot.ts';
 
 const MIB = 1024 * 1024;
 
-function chat(platform: Platform, attachmentBytesMax: number | null = null): ChatAddress {
-  return {
-    platform,
-    chatId: '1',
-    userId: '1',
-    replyTo: null,
-    threadId: null,
-    interactionToken: null,
-    interactionExpiresAt: null,
-    attachmentBytesMax,
-  };
-}
+const discord = (attachmentBytesMax: number | null = null) =>
+  privateChat({ platform: 'discord', attachmentBytesMax });
 
 function media(as: Media['as'], more: Partial<Artifact> = {}): Media {
-  const artifact: Artifact = {
-    index: 0,
-    key: 'k',
-    contentType: 'image/png',
-    bytes: MIB,
-    sha256: '0'.repeat(64),
-    width: 1024,
-    height: 1024,
-    durationS: null,
-    thumbnailKey: null,
-    ...more,
-  };
+  const artifact = picture({ bytes: MIB, width: 1024, height: 1024, ...more });
   return { as, name: 'result', artifact };
 }
 
@@ -41,7 +21,7 @@ function plan(items: readonly Media[], to: ChatAddress, form: Stage['form'] = 'm
   return [inside.map(({ as }) => as), beside.map(({ as }) => as), links.length];
 }
 
-const TELEGRAM = chat('telegram');
+const TELEGRAM = privateChat();
 const PICTURE = media('picture');
 
 it.each([
@@ -87,7 +67,7 @@ it('Discord gets what its place takes, the rest as links', () => {
     media('picture', { bytes: 9 * MIB }),
     media('video', { bytes: 11 * MIB }),
   ];
-  expect(plan(items, chat('discord'))).toEqual([['picture', 'picture'], [], 1]);
-  expect(plan(items, chat('discord', 8 * MIB))).toEqual([['picture'], [], 2]);
-  expect(plan(items, chat('discord', 50 * MIB))).toEqual([['picture', 'picture', 'video'], [], 0]);
+  expect(plan(items, discord())).toEqual([['picture', 'picture'], [], 1]);
+  expect(plan(items, discord(8 * MIB))).toEqual([['picture'], [], 2]);
+  expect(plan(items, discord(50 * MIB))).toEqual([['picture', 'picture', 'video'], [], 0]);
 });

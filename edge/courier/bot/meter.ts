@@ -5,11 +5,15 @@
 import type { BotHealth } from '#schema/bot.ts';
 import { BOT_BUSY_MS } from '#schema/limits.ts';
 import type { ChatFault } from '../../core/fault.ts';
+import type { BotFigures } from '../../rpc/courier.ts';
 import type { GivenUp } from './store.ts';
 
 const MINUTE_MS = 60_000;
 /** Calls in a row that the platform did not answer before the bot counts as failing. */
 const FAILING_STREAK = 3;
+
+/** How long results take from their end to their chat, seconds. */
+const DELAY_BOUNDS_S = [0.25, 0.5, 1, 2, 5, 10, 30, 60, 300] as const;
 
 /** What the courier knows of itself beside its counts. */
 export interface Situation {
@@ -25,10 +29,15 @@ export interface Situation {
 
 export class Meter {
   #calls = 0;
+  #sends = 0;
   #failures = 0;
   #rateLimited = 0;
   #delivered = 0;
   #givenUp = 0;
+  #toldToWaitMs = 0;
+  #delayMs = 0;
+  /** By the bound that the delay is within; the last is for what is beyond all. */
+  readonly #delays: number[] = Array.from({ length: DELAY_BOUNDS_S.length + 1 }, () => 0);
   #streak = 0;
   #minute = { start: 0, calls: 0, before: 0 };
 
@@ -41,7 +50,11 @@ export class Meter {
     this.#turnTo(now);
     this.#calls += 1;
     this.#minute.calls += 1;
-    if (fault?.reason === 'rate_limited') this.#rateLimited += 1;
+    if (fault === null || fault.reason === 'unchanged') this.#sends += 1;
+    if (fault?.reason === 'rate_limited') {
+      this.#rateLimited += 1;
+      this.#toldToWaitMs += fault.retryAfterMs;
+    }
     const isAway =
       fault?.reason === 'unanswered' ||
       fault?.reason === 'platform_failed' ||
@@ -50,8 +63,21 @@ export class Meter {
     if (isAway) this.#failures += 1;
   }
 
-  countDelivered(): void {
+  /** A result stands in its chat, so long after its job's end. */
+  countDelivered(ms: number): void {
     this.#delivered += 1;
+    this.#delayMs += ms;
+    const index = DELAY_BOUNDS_S.findIndex((bound) => ms <= bound * 1000);
+    this.#delays[index < 0 ? DELAY_BOUNDS_S.length : index]! += 1;
+  }
+
+  /** What health leaves out. */
+  figures(): Omit<BotFigures, 'health' | 'waiting'> {
+    return {
+      sends: this.#sends,
+      toldToWaitMs: this.#toldToWaitMs,
+      delay: { boundsS: DELAY_BOUNDS_S, counts: [...this.#delays], sumMs: this.#delayMs },
+    };
   }
 
   countGivenUp(): void {

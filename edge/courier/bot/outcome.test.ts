@@ -109,7 +109,13 @@ describe('a fault', () => {
       'a group that moved is followed',
       slotOf('ended'),
       { reason: 'chat_moved', chatId: '-100' },
-      { end: null, chat: { ...CHAT, chatId: '-100' } },
+      { end: null, messageId: null, chat: { ...CHAT, chatId: '-100', replyTo: null } },
+    ],
+    [
+      'a message to be changed is gone with the group that moved',
+      { ...slotOf('reply'), messageId: '9' },
+      { reason: 'chat_moved', chatId: '-100' },
+      { end: 'gone' },
     ],
     [
       'what cannot be cured is given up',

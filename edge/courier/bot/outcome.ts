@@ -13,6 +13,8 @@ import type { Slot, SlotEnd, Stage } from './slot.ts';
 export interface Step {
   readonly messageId?: string | null;
   readonly stage?: Partial<Stage>;
+  /** Messages that were sent beside the one of the slot. */
+  readonly beside?: readonly string[];
   readonly shows: boolean;
   readonly fault: ChatFault | null;
 }
@@ -87,7 +89,7 @@ function cure(
   const change = (more: Partial<Stage>): Slot => ({ ...slot, stage: { ...stage, ...more } });
   switch (fault.reason) {
     case 'chat_moved':
-      return { ...slot, chat: { ...slot.chat, chatId: fault.chatId } };
+      return moveTo(slot, fault.chatId, now);
     case 'thread_missing':
       return stage.withoutThread ? null : change({ withoutThread: true });
     case 'media_refused':
@@ -119,6 +121,14 @@ function cure(
     case 'unchanged':
       return null;
   }
+}
+
+/** The group under its new id, where nothing of before can be edited or answered. */
+function moveTo(slot: Slot, chatId: string, now: number): Slot {
+  const chat = { ...slot.chat, chatId, replyTo: null, threadId: null };
+  if (slot.jobId === null && slot.messageId !== null) return endSlot(slot, 'gone', now);
+  const stage: Stage = { ...slot.stage, hasMedia: false, oldMessageId: null };
+  return { ...slot, chat, stage, messageId: null };
 }
 
 function hasFiles({ wanted }: Slot): boolean {

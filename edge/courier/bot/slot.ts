@@ -23,6 +23,8 @@ export interface Stage {
   readonly form: 'media' | 'document' | 'link';
   /** Files that cannot be put into a message by an edit: sent once, even if unanswered. */
   readonly extras: 'due' | 'sent' | 'unanswered';
+  /** Messages that go with this one when it is to go. */
+  readonly beside?: readonly string[];
   /** The message has a file: its words are a caption. */
   readonly hasMedia: boolean;
   /** The result stands in a new message, which rings; this one is still to be deleted. */

@@ -1,9 +1,10 @@
 /**
  * What a bot's courier keeps in SQLite: its slots, the newest chat of each account, and the
  * messages it gave up. A slot is written when news comes and when its message changes: some six
- * rows in a job's whole life. Ended slots stay for BOT_KEEP_MS, so that repeats find them.
+ * rows in a job's whole life. Ended slots stay for BOT_KEEP_MS, so that repeats find them; what
+ * was sent beside one, for as long as a bot can take it away.
  */
-import { BOT_FAILURES_MAX, BOT_KEEP_MS } from '#schema/limits.ts';
+import { BOT_FAILURES_MAX, BOT_KEEP_MS, TELEGRAM_DELETE_MS_MAX } from '#schema/limits.ts';
 import type { ChatAddress } from '#schema/chat.ts';
 import type { Slot } from './slot.ts';
 
@@ -20,6 +21,10 @@ const TABLES = `
     token TEXT PRIMARY KEY, at INTEGER NOT NULL, slot TEXT NOT NULL
   ) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS origin_at ON origin (at);
+  CREATE TABLE IF NOT EXISTS beside (
+    slot TEXT PRIMARY KEY, at INTEGER NOT NULL, chat_id TEXT NOT NULL, ids_json TEXT NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS beside_at ON beside (at);
   CREATE TABLE IF NOT EXISTS failure (
     id INTEGER PRIMARY KEY, at INTEGER NOT NULL, slot TEXT NOT NULL, reason TEXT NOT NULL
   );
@@ -118,6 +123,25 @@ export class BotStore {
     );
   }
 
+  /** Notes messages that were sent beside a slot's own. */
+  keepBeside({ key, chat }: Slot, ids: readonly string[], now: number): void {
+    this.#sql.exec(
+      'INSERT OR REPLACE INTO beside (slot, at, chat_id, ids_json) VALUES (?, ?, ?, ?)',
+      ...[key, now, chat.chatId, JSON.stringify(ids)],
+    );
+  }
+
+  /** The messages beside a slot's own, if they are in this chat. */
+  besideOf(slot: string, chatId: string): readonly string[] {
+    const [row] = this.#sql
+      .exec<{ ids_json: string }>(
+        'SELECT ids_json FROM beside WHERE slot = ? AND chat_id = ?',
+        ...[slot, chatId],
+      )
+      .toArray();
+    return row ? (JSON.parse(row.ids_json) as string[]) : [];
+  }
+
   noteFailure({ at, slot, reason }: GivenUp): void {
     this.#sql.exec('INSERT INTO failure (at, slot, reason) VALUES (?, ?, ?)', at, slot, reason);
     this.#sql.exec(
@@ -149,25 +173,27 @@ export class BotStore {
 
   /** Forgets what ended long ago; tells when the next is due, or null when nothing is left. */
   sweep(now: number): number | null {
-    const before = now - BOT_KEEP_MS;
-    for (const [table, key, column, where] of [
-      ['slot', 'key', 'changed_at', 'open = 0 AND'],
-      ['origin', 'token', 'at', ''],
+    for (const [table, key, column, where, keptMs] of [
+      ['slot', 'key', 'changed_at', 'open = 0 AND', BOT_KEEP_MS],
+      ['origin', 'token', 'at', '', BOT_KEEP_MS],
+      ['beside', 'slot', 'at', '', TELEGRAM_DELETE_MS_MAX],
     ] as const) {
       this.#sql.exec(
         `DELETE FROM ${table} WHERE ${key} IN (
            SELECT ${key} FROM ${table} WHERE ${where} ${column} <= ? ORDER BY ${column} LIMIT ?)`,
-        before,
+        now - keptMs,
         SWEEP_MAX,
       );
     }
-    const { oldest } = this.#sql
-      .exec<{ oldest: number | null }>(
-        `SELECT min(at) AS oldest FROM (
-           SELECT min(changed_at) AS at FROM slot WHERE open = 0
-           UNION ALL SELECT min(at) FROM origin)`,
+    const { due } = this.#sql
+      .exec<{ due: number | null }>(
+        `SELECT min(at) AS due FROM (
+           SELECT min(changed_at) + ?1 AS at FROM slot WHERE open = 0
+           UNION ALL SELECT min(at) + ?1 FROM origin
+           UNION ALL SELECT min(at) + ?2 FROM beside)`,
+        ...[BOT_KEEP_MS, TELEGRAM_DELETE_MS_MAX],
       )
       .one();
-    return oldest === null ? null : Math.max(oldest + BOT_KEEP_MS, now + MEETING_MS);
+    return due === null ? null : Math.max(due, now + MEETING_MS);
   }
 }

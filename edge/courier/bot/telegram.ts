@@ -6,6 +6,11 @@
  * what no edit can make (an album, a voice note) is sent beside it, once; when that answer is
  * lost the message links to the files instead, so that none is missing and none shown twice.
  * A result that took long is put into a new message, since an edit does not ring.
+ *
+ * Progress is words alone, with no half-made picture: a message that has once had a file can
+ * never be without one, so a job that is cancelled, fails or is blocked would leave its half
+ * standing; each preview would be an upload out of the budget that results wait for; and an edit
+ * that brings a picture moves the chat under the reader. The share and the step are told instead.
  */
 import type { ApiMethods } from 'grammy/types';
 import { z } from 'zod';
@@ -28,6 +33,7 @@ import type { Slot } from './slot.ts';
 /** Stands for a moment where a result is about to be. */
 const SOON = 'Ready.';
 const Sent = z.object({ message_id: z.int() });
+const SentBeside = z.union([Sent.transform((sent) => [sent]), z.array(Sent)]);
 type Album = Parameters<ApiMethods['sendMediaGroup']>[0]['media'];
 
 interface Call {
@@ -113,8 +119,18 @@ async function remove(
   { shows }: { shows: boolean },
 ): Promise<Step> {
   if (messageId === null) return { shows, fault: null };
-  const params = { chat_id: slot.chat.chatId, message_id: Number(messageId) };
-  const removed = await callTelegram(access, { method: 'deleteMessage', params });
+  const chat_id = slot.chat.chatId;
+  const ids = [messageId, ...(slot.stage.beside ?? [])].map(Number);
+  const removed =
+    ids.length === 1
+      ? await callTelegram(access, {
+          method: 'deleteMessage',
+          params: { chat_id, message_id: ids[0]! },
+        })
+      : await callTelegram(access, {
+          method: 'deleteMessages',
+          params: { chat_id, message_ids: ids },
+        });
   if (!removed.ok) return { shows: false, fault: removed.error };
   return { stage: { oldMessageId: null }, shows, fault: null };
 }
@@ -124,7 +140,10 @@ async function sendBeside(call: Call, plan: MediaPlan): Promise<Step> {
   const files = await openFiles(call.env, plan.beside);
   if (!files.ok) return { shows: false, fault: files.error };
   const sent = await callBeside(call, plan.beside, files.value);
-  if (sent.ok) return { stage: { extras: 'sent' }, shows: false, fault: null };
+  if (sent.ok) {
+    const beside = SentBeside.parse(sent.value).map(({ message_id }) => String(message_id));
+    return { stage: { extras: 'sent' }, beside, shows: false, fault: null };
+  }
   if (sent.error.reason !== 'unanswered') return { shows: false, fault: sent.error };
   return { stage: { extras: 'unanswered' }, shows: false, fault: null };
 }
