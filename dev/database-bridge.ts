@@ -3,11 +3,13 @@
  *
  * Listens on 127.0.0.1 only and dials only the Postgres it was made for: the address in the
  * request's query is ignored. Each socket is one Postgres connection; bytes pass unchanged,
- * a slow side pauses the other, and the end of one side ends both.
+ * a slow side pauses the other, and the end of one side ends both. Single statements come by
+ * HTTP instead (database-statement.ts).
  */
 import { createServer } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
+import { StatementServer } from './database-statement.ts';
 
 const BUFFERED_BYTES_MAX = 1024 * 1024;
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
@@ -19,7 +21,8 @@ export async function startBridge(
   port: number,
   target: { host: string; port: number },
 ): Promise<Bridge> {
-  const server = createServer((_, response) => response.writeHead(426).end());
+  const statements = new StatementServer(target);
+  const server = createServer((request, response) => void statements.answer(request, response));
   const sockets = new WebSocketServer({ server, path: '/v1', maxPayload: MESSAGE_BYTES_MAX });
   sockets.on('connection', (socket) => join(socket, connect(target.port, target.host)));
   await new Promise<void>((resolve, reject) => {
@@ -31,7 +34,9 @@ export async function startBridge(
     port: typeof address === 'object' && address !== null ? address.port : port,
     close: async () => {
       for (const socket of sockets.clients) socket.terminate();
+      server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
+      await statements.close();
     },
   };
 }

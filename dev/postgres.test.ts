@@ -1,9 +1,9 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { neonConfig, Pool } from '@neondatabase/serverless';
+import { neon, neonConfig, Pool } from '@neondatabase/serverless';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { startBridge, type Bridge } from './database-bridge.ts';
 import { findFreePort } from './port.ts';
@@ -89,6 +89,64 @@ it('answers the Neon driver through the bridge, with transactions and large valu
   } finally {
     await pool.end();
   }
+});
+
+describe('statements by HTTP', () => {
+  /** Whatever host the address names, only the one Postgres is asked. */
+  const address = () => postgres.url.replace(/@[^/]*/, '@somewhere.example');
+  const ask = (text: string, params: unknown[] = [], from = address()) =>
+    neon(from).query(text, params);
+
+  beforeAll(() => {
+    neonConfig.fetchEndpoint = () => `http://127.0.0.1:${bridge.port}/sql`;
+  });
+
+  it('are answered with values of every kind', async () => {
+    const [row] = await ask(
+      `select $1::int as n, $2::text as text, null as none, '{"a": [1]}'::jsonb as json,
+        array[1, 2] as list, timestamptz '2026-11-22 12:00Z' as at, true as yes`,
+      [7, 'é😀'],
+    );
+    const at = new Date('2026-11-22T12:00:00Z');
+    expect(row).toEqual({
+      ...{ n: 7, text: 'é😀', none: null, json: { a: [1] }, list: [1, 2], at, yes: true },
+    });
+    const big = 'x'.repeat(5_000_000);
+    expect(await ask('select $1::text as back', [big])).toEqual([{ back: big }]);
+  });
+
+  it('tell what Postgres refused by its code, and serve the next one', async () => {
+    await expect(ask('select 1 / $1::int', [0])).rejects.toMatchObject({ code: '22012' });
+    await expect(ask('select 1', [], address().replace('postgres:', 'nobody:'))).rejects.toThrow(
+      'password authentication failed',
+    );
+    expect(await ask('select 1 as n')).toEqual([{ n: 1 }]);
+  });
+
+  it('come in any number, over few connections', async () => {
+    const many = Array.from({ length: 300 }, () => ask('select pg_backend_pid() as pid'));
+    const pids = (await Promise.all(many)).map(([row]) => row?.['pid'] as number);
+    expect(new Set(pids).size).toBeLessThanOrEqual(16);
+  });
+
+  it('outlive a server that was killed meanwhile', async () => {
+    await ask('select 1');
+    await postgres.stop();
+    await expect(ask('select 1')).rejects.toThrow();
+    postgres = await start();
+    expect(await ask('select 2 as n')).toEqual([{ n: 2 }]);
+  });
+
+  it.each([
+    ['/sql', 'GET', 426],
+    ['/elsewhere', 'POST', 426],
+    ['/sql', 'POST', 502],
+  ])('are taken only as such: %s by %s is answered %d', async (path, method, status) => {
+    const headers = { 'neon-connection-string': address() };
+    const body = method === 'POST' ? '{"query": 1}' : null;
+    const answer = await fetch(`http://127.0.0.1:${bridge.port}${path}`, { method, headers, body });
+    expect(answer.status).toBe(status);
+  });
 });
 
 it('bridges only its own path', async () => {

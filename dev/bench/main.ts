@@ -38,6 +38,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Report>>> = {
   scale: async () => (await import('./scale.ts')).measureScale(options),
   'idle-gap': async () => (await import('./idle-gap.ts')).measureIdleGap(options),
   stream: async () => (await import('./stream.ts')).measureStream(options),
+  api: async () => (await import('./api.ts')).measureApi(options),
   cost: async () => (await import('./cost.ts')).measureCost(),
 };
 

@@ -44,6 +44,11 @@ export class Stand {
     return this.#system.baseUrl;
   }
 
+  /** Where its PostgreSQL is. */
+  get databaseUrl(): string {
+    return this.#system.databaseUrl;
+  }
+
   /** Starts all of it; anew when a source changed between its two looks at them. */
   static async start(options: StandOptions = {}): Promise<Stand> {
     for (let tried = 1; ; tried += 1) {

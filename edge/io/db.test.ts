@@ -1,16 +1,8 @@
 import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
-import { job } from '#schema/tables/index.ts';
 import { parseEnv } from '../env.ts';
 import { bindings } from '../test/world.ts';
-import {
-  DatabaseTimeout,
-  isRefusedData,
-  openDb,
-  setExcluded,
-  toStorable,
-  writeWithoutRefused,
-} from './db.ts';
+import { DatabaseTimeout, isRefusedData, openDb, toStorable, writeWithoutRefused } from './db.ts';
 
 const env = parseEnv(bindings);
 
@@ -20,6 +12,34 @@ describe('the database', () => {
     await expect(slow).rejects.toThrow(DatabaseTimeout);
     const { rows } = await openDb(env, (db) => db.execute(sql`select 1 as one`));
     expect(rows).toEqual([{ one: 1 }]);
+  });
+
+  it('is cut off within a transaction too, which is undone', async () => {
+    const name = `t${crypto.randomUUID().slice(0, 8)}`;
+    const slow = openDb(
+      env,
+      (db) =>
+        db.transaction(async (tx) => {
+          await tx.execute(sql`create table ${sql.identifier(name)} (n integer)`);
+          await tx.execute(sql`select pg_sleep(5)`);
+        }),
+      300,
+    );
+    await expect(slow).rejects.toThrow(DatabaseTimeout);
+    const found = await openDb(env, (db) => db.execute(sql`select to_regclass(${name}) as made`));
+    expect(found.rows).toEqual([{ made: null }]);
+  });
+
+  it('opens no connection of its own for a statement, and one for a transaction', async () => {
+    const id = sql`select pg_backend_pid() as pid, inet_client_port() as port`;
+    const backends = new Set<unknown>();
+    for (let n = 0; n < 8; n += 1) {
+      const { rows } = await openDb(env, (db) => db.execute(id));
+      backends.add(rows[0]?.['pid']);
+    }
+    const inside = await openDb(env, (db) => db.transaction((tx) => tx.execute(id)));
+    expect(backends.size).toBeLessThan(8);
+    expect(backends).not.toContain(inside.rows[0]?.['pid']);
   });
 
   it('gives the connection back when the work throws', async () => {
@@ -76,10 +96,4 @@ it('stores texts as Postgres can hold them', () => {
     n: 1,
     none: null,
   });
-});
-
-it('names every column as the database does', () => {
-  const names = Object.keys(setExcluded(job));
-  expect(names).toContain('heldMillitokens');
-  expect(names).toContain('apiKeyId');
 });

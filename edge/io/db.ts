@@ -1,7 +1,8 @@
 /**
- * Postgres, through the Neon driver: a pool made and ended per use, since a Worker may not share
- * a connection between requests. A use that takes longer than its time limit throws
- * DatabaseTimeout and its connections are cut. Locally the driver dials a WebSocket bridge.
+ * Postgres, through the Neon driver. A statement alone is one HTTP request: a Worker may not share
+ * a connection between requests, and to open one costs more than most statements. A transaction
+ * opens a connection, by WebSocket, and ends it. A use that takes longer than its time limit
+ * throws DatabaseTimeout, and what it has under way is cut. Locally a bridge takes both.
  */
 import { neonConfig, Pool } from '@neondatabase/serverless';
 import type { PoolClient } from '@neondatabase/serverless';
@@ -33,14 +34,12 @@ export async function openDb<T>(
   timeoutMs = DATABASE_TIMEOUT_MS,
 ): Promise<T> {
   configure(env.databaseWsProxy);
-  const pool = new Pool({
+  const pool = new KnownPool({
     connectionString: env.databaseUrl,
     max: 1,
     connectionTimeoutMillis: timeoutMs,
     query_timeout: timeoutMs,
   });
-  const clients = new Set<PoolClient>();
-  pool.on('connect', (client: PoolClient) => clients.add(client));
   let isOver = false;
   // Without a listener a connection that breaks while idle would throw out of nowhere.
   pool.on('error', (error: Error) => {
@@ -63,7 +62,7 @@ export async function openDb<T>(
     isOver = true;
     running.catch(() => {});
     // Work that hangs holds a client, for which `end` would wait: cut its socket.
-    if (error instanceof DatabaseTimeout) for (const client of clients) cut(client);
+    if (error instanceof DatabaseTimeout) for (const client of pool.clients) cut(client);
     pool.end().catch(() => {});
     throw withoutParameters(error);
   } finally {
@@ -86,15 +85,47 @@ function cut(client: PoolClient): void {
   connection?.stream?.destroy?.();
 }
 
+/** A pool that knows its clients. (With a listener for them it would send nothing by HTTP.) */
+class KnownPool extends Pool {
+  readonly clients = new Set<PoolClient>();
+
+  override connect(): Promise<PoolClient>;
+  override connect(callback: Parameters<Pool['connect']>[0]): void;
+  override connect(callback?: Parameters<Pool['connect']>[0]): Promise<PoolClient> | void {
+    if (callback) return super.connect(callback);
+    return super.connect().then((client) => {
+      this.clients.add(client);
+      // One that breaks fails its query; without a listener it would throw out of nowhere too.
+      client.on('error', () => {});
+      return client;
+    });
+  }
+}
+
 let configuredFor: string | null | undefined;
 
 function configure(proxy: string | null): void {
   if (configuredFor === proxy) return;
   configuredFor = proxy;
+  neonConfig.poolQueryViaFetch = true;
+  neonConfig.fetchFunction = fetchWhole;
   if (proxy === null) return;
+  neonConfig.fetchEndpoint = () => `http://${new URL(`http://${proxy}`).host}/sql`;
   neonConfig.wsProxy = () => proxy;
   neonConfig.useSecureWebSocket = false;
   neonConfig.pipelineConnect = 'password';
+}
+
+/** Whoever asked has given up by then; a timer that is left would keep an object awake. */
+async function fetchWhole(url: string, init: RequestInit): Promise<Response> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), DATABASE_TIMEOUT_MS);
+  try {
+    const answer = await fetch(url, { ...init, signal: late.signal });
+    return new Response(await answer.text(), { status: answer.status });
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /**
@@ -117,18 +148,23 @@ const UNSTORABLE = /\\u(?:0000|d[89a-f])/;
 
 /**
  * An insert of any number of rows with one parameter: a document that Postgres takes apart.
- * Building one placeholder per value costs a Worker more than all else it does for a job.
- * `conflict` is the `on conflict` clause.
+ * Building one placeholder per value costs a Worker more than all else it does for a job. What
+ * a row leaves out is its column's default, a constant, or null. `conflict` is the `on conflict` clause.
  */
 export function insertRows<Table extends PgTable>(
   table: Table,
   rows: readonly Table['$inferInsert'][],
   conflict: SQL,
 ): SQL {
-  const names = Object.keys(getTableColumns(table)).map((name) => [name, toSnake(name)] as const);
+  const names = Object.entries(getTableColumns(table)).map(
+    ([name, column]) => [name, toSnake(name), column.default ?? null] as const,
+  );
   const records = rows.map((row) =>
     Object.fromEntries(
-      names.map(([name, column]) => [column, (row as Record<string, unknown>)[name] ?? null]),
+      names.map(([name, column, absent]) => {
+        const value = (row as Record<string, unknown>)[name];
+        return [column, value === undefined ? absent : value];
+      }),
     ),
   );
   const text = JSON.stringify(records);
@@ -142,12 +178,6 @@ export function insertRows<Table extends PgTable>(
 export function setAllExcluded(table: PgTable): SQL {
   const columns = Object.keys(getTableColumns(table)).map(toSnake);
   return sql.raw(columns.map((column) => `"${column}" = excluded."${column}"`).join(', '));
-}
-
-/** For `on conflict do update`: every column takes the value that was to be inserted. */
-export function setExcluded(table: PgTable): Record<string, SQL> {
-  const names = Object.keys(getTableColumns(table));
-  return Object.fromEntries(names.map((name) => [name, sql.raw(`excluded."${toSnake(name)}"`)]));
 }
 
 /** As drizzle's `casing: 'snake_case'` names a column. */

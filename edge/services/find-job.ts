@@ -35,10 +35,12 @@ export async function findJob(env: Env, owner: JobOwner): Promise<Result<LiveJob
     throw error;
   }
   if (live) return ok(live);
+  // Most often it has ended long ago.
+  const past = await findPast(env, owner);
+  if (past.ok && isTerminal(past.value.record.status)) return past;
   const created = await env.accounts.getByName(owner.accountId).findCreated(owner.jobId);
   if (created) return ok(toLive(created));
-  const past = await findPast(env, owner);
-  if (past.ok || past.error.reason !== 'job_not_found') return past;
+  if (!past.ok && past.error.reason !== 'job_not_found') return past;
   // It may have been handed over between the first question and the second.
   const handedOver = await scheduler.find(owner.jobId, owner.accountId);
   return handedOver ? ok(handedOver) : past;

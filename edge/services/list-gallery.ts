@@ -2,7 +2,7 @@
  * Lists what is shown to everybody, newest first, by pages. An entry is there while the results
  * of its job are: when these expire or are deleted, it is gone without further ado.
  */
-import { and, asc, desc, eq, exists, gt, inArray, isNull, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, exists, gt, isNull, sql } from 'drizzle-orm';
 import type { GalleryQuery, GalleryType } from '#schema/gallery.ts';
 import { JobId } from '#schema/id.ts';
 import type { Artifact } from '#schema/artifact.ts';
@@ -56,17 +56,18 @@ interface Place {
   readonly jobId: string;
 }
 
-function readPage(
+/** One statement: the page, each entry beside all results of its job. */
+async function readPage(
   env: Env,
   { query, after, now }: { query: GalleryQuery; after: Place | null; now: number },
 ): Promise<ShownJob[]> {
   const { publishedAt, jobId } = galleryEntry;
-  return openDb(env, async (db) => {
+  const rows = await openDb(env, (db) => {
     const kept = db
       .select({ one: sql`1` })
       .from(artifact)
       .where(and(eq(artifact.jobId, jobId), gt(artifact.expiresAt, new Date(now))));
-    const rows = await db
+    const page = db
       .select()
       .from(galleryEntry)
       .where(
@@ -80,23 +81,25 @@ function readPage(
         ),
       )
       .orderBy(desc(publishedAt), desc(jobId))
-      .limit(query.limit + 1);
-    if (rows.length === 0) return [];
-    const ids = rows.map((row) => row.jobId);
-    const results = await db
+      .limit(query.limit + 1)
+      .as('entry');
+    return db
       .select()
-      .from(artifact)
-      .where(inArray(artifact.jobId, ids))
-      .orderBy(asc(artifact.index));
-    const byJob = Map.groupBy(results, (row) => row.jobId);
-    return rows.map((row) => ({
-      jobId: row.jobId,
-      type: row.type as GalleryType,
-      model: row.model,
-      prompt: row.prompt,
-      publishedAt: row.publishedAt.getTime(),
-      artifacts: (byJob.get(row.jobId) ?? []).map(fromArtifactRow),
-    }));
+      .from(page)
+      .leftJoin(artifact, eq(artifact.jobId, page.jobId))
+      .orderBy(desc(page.publishedAt), desc(page.jobId), asc(artifact.index));
+  });
+  const byJob = Map.groupBy(rows, ({ entry }) => entry.jobId);
+  return [...byJob.values()].map((own) => {
+    const { entry } = own[0]!;
+    return {
+      jobId: entry.jobId,
+      type: entry.type as GalleryType,
+      model: entry.model,
+      prompt: entry.prompt,
+      publishedAt: entry.publishedAt.getTime(),
+      artifacts: own.flatMap((row) => (row.artifact ? [fromArtifactRow(row.artifact)] : [])),
+    };
   });
 }
 

@@ -47,6 +47,20 @@ it('writes rows of every kind, the last of each id, as often as they are sent', 
   expect(found.entries).toHaveLength(1);
 });
 
+it('takes a crowd of new accounts at once, each from an object of its own', async () => {
+  // More than Postgres takes connections.
+  const ids = Array.from({ length: 300 }, (_, n) => makeAccountId(NOW + n));
+  const row = (id: string): MirrorRow => ({
+    table: 'account',
+    row: { id, name: 'one of many', plan: 'free', createdAt },
+  });
+  await Promise.all(ids.map((id) => mirrorAccount(env, [row(id)])));
+  const found = await openDb(env, (db) =>
+    db.select({ id: account.id }).from(account).where(inArray(account.id, ids)),
+  );
+  expect(found.map(({ id }) => id).toSorted()).toEqual(ids);
+});
+
 it('has nothing to do with no rows, even while Postgres is away', async () => {
   await mirrorAccount({ ...env, databaseWsProxy: '127.0.0.1:9/v1' }, []);
 });

@@ -3,10 +3,12 @@
  * in the Durable Objects. Idempotent: a row replaces the one with its id, an audit entry is
  * written once. Of several rows with one id in a batch the last counts.
  */
+import { sql } from 'drizzle-orm';
+import type { PgTable } from 'drizzle-orm/pg-core';
 import { RECORD_BATCH_MAX } from '#schema/limits.ts';
 import { account, agent, apiKey, audit, identity } from '#schema/tables/index.ts';
 import type { Env } from '../env.ts';
-import { openDb, setExcluded, toStorable, writeWithoutRefused } from '../io/db.ts';
+import { insertRows, openDb, setAllExcluded, writeWithoutRefused } from '../io/db.ts';
 import type { Queries } from '../io/db.ts';
 import { logError } from '../io/log.ts';
 
@@ -34,37 +36,24 @@ export type MirrorRow =
 export async function mirrorAccount(env: Env, rows: readonly MirrorRow[]): Promise<void> {
   for (let start = 0; start < rows.length; start += RECORD_BATCH_MAX) {
     await writeWithoutRefused(
-      rows.slice(start, start + RECORD_BATCH_MAX).map(toStorable),
-      (batch) => openDb(env, (db) => db.transaction((tx) => writeRows(tx, batch))),
+      rows.slice(start, start + RECORD_BATCH_MAX),
+      (batch) => openDb(env, (db) => writeRows(db, batch)),
       (item, error) => logError('mirror.row_refused', error, { table: item.table, id: idOf(item) }),
     );
   }
 }
 
-async function writeRows(tx: Queries, rows: readonly MirrorRow[]): Promise<void> {
-  const accounts = gather<AccountRow>(rows, 'account');
-  const keys = gather<ApiKeyRow>(rows, 'api_key');
-  const identities = gather<IdentityRow>(rows, 'identity');
-  const agents = gather<AgentRow>(rows, 'agent');
-  const entries = gather<AuditRow>(rows, 'audit');
-  if (accounts.length > 0) {
-    const conflict = { target: account.id, set: setExcluded(account) };
-    await tx.insert(account).values(accounts).onConflictDoUpdate(conflict);
-  }
-  if (keys.length > 0) {
-    const conflict = { target: apiKey.id, set: setExcluded(apiKey) };
-    await tx.insert(apiKey).values(keys).onConflictDoUpdate(conflict);
-  }
-  if (identities.length > 0) {
-    const target = [identity.provider, identity.subject];
-    const conflict = { target, set: setExcluded(identity) };
-    await tx.insert(identity).values(identities).onConflictDoUpdate(conflict);
-  }
-  if (agents.length > 0) {
-    const conflict = { target: agent.id, set: setExcluded(agent) };
-    await tx.insert(agent).values(agents).onConflictDoUpdate(conflict);
-  }
-  if (entries.length > 0) await tx.insert(audit).values(entries).onConflictDoNothing();
+/** All tables in one statement: one round trip, and all of a batch or nothing. */
+async function writeRows(db: Queries, rows: readonly MirrorRow[]): Promise<void> {
+  const byId = (table: PgTable) => sql`(id) do update set ${setAllExcluded(table)}`;
+  const byPlatform = sql`(provider, subject) do update set ${setAllExcluded(identity)}`;
+  const once = sql`do nothing`;
+  await db.execute(sql`with
+    accounts as (${insertRows(account, gather<AccountRow>(rows, 'account'), byId(account))}),
+    keys as (${insertRows(apiKey, gather<ApiKeyRow>(rows, 'api_key'), byId(apiKey))}),
+    identities as (${insertRows(identity, gather<IdentityRow>(rows, 'identity'), byPlatform)}),
+    agents as (${insertRows(agent, gather<AgentRow>(rows, 'agent'), byId(agent))})
+    ${insertRows(audit, gather<AuditRow>(rows, 'audit'), once)}`);
 }
 
 /** The rows of one table, the last of each id: Postgres takes a row once a statement. */

@@ -4,6 +4,7 @@ import { RECORD_BATCH_MAX } from '#schema/limits.ts';
 import type { JobRecord } from '#schema/record.ts';
 import { artifact, audit, job, ledgerEntry, usage } from '#schema/tables/index.ts';
 import { asCreated } from '../account/order.ts';
+import { picture } from '../core/fixture.ts';
 import { parseEnv } from '../env.ts';
 import { openDb } from '../io/db.ts';
 import { makeAccountId, makeJobId } from '../io/id.ts';
@@ -37,19 +38,7 @@ function completed(record: JobRecord): JobRecord {
     settledMillitokens: 400,
     usage: { steps: 8 },
     timings: { loadMs: 1, serviceMs: 2, uploadMs: 3 },
-    artifacts: [
-      {
-        index: 0,
-        key: `result/${record.id}/1/0.png`,
-        contentType: 'image/png',
-        bytes: 10,
-        sha256: '0'.repeat(64),
-        width: 512,
-        height: 512,
-        durationS: null,
-        thumbnailKey: null,
-      },
-    ],
+    artifacts: [picture({ key: `result/${record.id}/1/0.png` })],
   };
 }
 

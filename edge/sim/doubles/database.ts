@@ -4,7 +4,7 @@
  * that a wrong one in production code does here what it would do there; anything that is not
  * understood throws. Away it throws; now and then it commits and throws all the same.
  */
-import { getTableColumns, sql, SQL } from 'drizzle-orm';
+import { getTableColumns, getTableName, sql, SQL } from 'drizzle-orm';
 import { getTableConfig } from 'drizzle-orm/pg-core';
 import type { PgTable } from 'drizzle-orm/pg-core';
 import type { Env } from '../../env.ts';
@@ -106,7 +106,7 @@ function makeQueries(database: Database) {
     insert: (of: PgTable) => ({
       values: (given: Row | readonly Row[]) => new Insert(database.table(of), [given].flat()),
     }),
-    select: () => ({ from: (of: PgTable) => new Select(database.table(of)) }),
+    select: () => ({ from: (of: PgTable) => new Select(database, of) }),
     execute: async (statement: SQL) => execute(database, statement),
     transaction: <T>(work: (tx: unknown) => Promise<T>): Promise<T> => work(queries),
   };
@@ -164,18 +164,46 @@ class Insert {
 }
 
 class Select {
-  readonly #table: Table;
+  readonly #database: Database;
+  readonly #of: PgTable;
 
-  constructor(table: Table) {
-    this.#table = table;
+  constructor(database: Database, of: PgTable) {
+    this.#database = database;
+    this.#of = of;
   }
 
   where(condition: SQL): Promise<Row[]> & { orderBy: () => Promise<Row[]> } {
-    const holds = parseCondition(condition, this.#table.nameOf);
-    const found = [...this.#table.rows.values()].filter((row) => holds(row, row));
-    // Rows are kept as they were inserted: a job's artifacts in the order of their index.
-    return Object.assign(Promise.resolve(found), { orderBy: () => Promise.resolve(found) });
+    const { rows, nameOf } = this.#database.table(this.#of);
+    const holds = parseCondition(condition, nameOf);
+    return inOrder([...rows.values()].filter((row) => holds(row, row)));
   }
+
+  /** Each row beside those of another table; no field of one has the name of the other's. */
+  leftJoin(other: PgTable, on: SQL): { where: Select['where'] } {
+    const [own, joined] = [this.#database.table(this.#of), this.#database.table(other)];
+    const nameOf = new Map([...own.nameOf, ...joined.nameOf]);
+    const isBeside = parseCondition(on, nameOf);
+    const [ownName, otherName] = [getTableName(this.#of), getTableName(other)];
+    const where = (condition: SQL) => {
+      const holds = parseCondition(condition, nameOf);
+      const found = [...own.rows.values()].filter((row) => holds(row, row));
+      const pairs = found.flatMap((row) => {
+        const beside = [...joined.rows.values()].filter((candidate) => {
+          const both = { ...candidate, ...row };
+          return isBeside(both, both);
+        });
+        const others = beside.length === 0 ? [null] : beside;
+        return others.map((one): Row => ({ [ownName]: row, [otherName]: one }));
+      });
+      return inOrder(pairs);
+    };
+    return { where };
+  }
+}
+
+/** Rows are kept as they were inserted: a job's artifacts in the order of their index. */
+function inOrder(rows: Row[]): Promise<Row[]> & { orderBy: () => Promise<Row[]> } {
+  return Object.assign(Promise.resolve(rows), { orderBy: () => Promise.resolve(rows) });
 }
 
 function keyOf(table: Table, row: Row): string {
