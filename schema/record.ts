@@ -48,6 +48,15 @@ export interface JobOrder {
   /** Epoch ms by which it must start, or null. */
   readonly deadlineAt: number | null;
   readonly notices: readonly Notice[];
+  /** Of a job whose Account may not have written it yet: all else that it would restore. */
+  readonly ahead?: AheadMark;
+}
+
+/** What an Account knows of a job beside its order. */
+export interface AheadMark {
+  /** Counts the account's jobs that were taken so. */
+  readonly ordinal: number;
+  readonly idempotency: { readonly key: string; readonly bodyHash: string } | null;
 }
 
 /** Why a job failed, in words for its user. */

@@ -1,8 +1,9 @@
 /**
  * The Account object, one per account: verifies its keys, limits its rate, holds its tokens and
  * accepts its jobs. An accepted job is CREATED: it and its hold are on disk before the answer
- * leaves (intake.ts). Then it is handed to the Scheduler (hand-over.ts); an alarm offers again
- * what was not confirmed, so no hold outlives its job.
+ * leaves (intake.ts), here or, for an account that submits much, with the Scheduler (ahead.ts).
+ * Each job is handed to its Scheduler (hand-over.ts); an alarm offers again what was not
+ * confirmed, so no hold outlives its job.
  * Never: spent + held over the day's limit when a hold is placed; two settlements of one hold.
  */
 import { DurableObject } from 'cloudflare:workers';
@@ -24,13 +25,18 @@ import type {
   Caller,
   CancelResult,
   Deed,
+  EndpointChange,
+  EndpointPutRefusal,
   KeyChange,
   KeyRefusal,
   KeyState,
   Measure,
+  MeasureRefusal,
   NewKey,
   Principal,
   Quote,
+  Recalled,
+  Repeat,
   Settlement,
   SubmitInput,
   Submitted,
@@ -44,7 +50,7 @@ import { Intake } from './intake.ts';
 import { listKeys, makeKey, revokeKey, rotateKey, showKey } from './keyring.ts';
 import { accountRows } from './mirror.ts';
 import { administer, endPlan, showProfile, showState } from './office.ts';
-import { NO_LIMITS } from './row.ts';
+import { NEW_LIFE, NO_LIMITS } from './row.ts';
 import type { AccountRow } from './row.ts';
 import { AccountStore } from './store.ts';
 
@@ -80,6 +86,7 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
     const account: AccountRow = {
       ...{ id, name, plan, planUntil: null, planAfter: 'free', blocked: false, blockReason: null },
       ...{ createdAt: now, credit: newDay(utcDay(now)), tat: 0, told: null, uses: {} },
+      life: NEW_LIFE,
     };
     const keys = apiKey ? [{ ...NO_LIMITS, ...apiKey, createdAt: now, revokedAt: null }] : [];
     this.#store.transaction(() => {
@@ -95,6 +102,7 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
   }
 
   async keys(): Promise<readonly KeyState[]> {
+    await this.#lookWhole();
     return this.#open ? listKeys(this.#open.books, Date.now()) : [];
   }
 
@@ -124,6 +132,7 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
   ): Promise<
     Result<{ principal: Principal; account: AccountState; key: KeyState | null }, AccessRefusal>
   > {
+    await this.#lookWhole();
     const now = Date.now();
     const principal = this.#admit(caller, 'account:read', now);
     if (!principal.ok) return principal;
@@ -136,23 +145,29 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
     });
   }
 
-  async administer(measure: Measure, deed: Deed): Promise<AccountProfile | null> {
-    if (!this.#open) return null;
+  async administer(measure: Measure, deed: Deed): Promise<Result<AccountProfile, MeasureRefusal>> {
+    if (!this.#open) return fail({ reason: 'account_not_found' });
     const profile = administer(this.#open.books, measure, deed);
     this.#wakeAtPlanEnd();
     return profile;
   }
 
   async profile(): Promise<AccountProfile | null> {
+    await this.#lookWhole();
     return this.#open && showProfile(this.#open.books, Date.now());
   }
 
-  async putEndpoint(endpoint: WebhookEndpointRow): Promise<boolean> {
-    return this.#open !== null && putEndpoint(this.#open.books, endpoint);
+  async putEndpoint(
+    endpoint: WebhookEndpointRow,
+    change: EndpointChange,
+  ): Promise<Result<string, EndpointPutRefusal>> {
+    return this.#open
+      ? putEndpoint(this.#open.books, endpoint, change)
+      : fail({ reason: 'endpoint_not_found' });
   }
 
-  async deleteEndpoint(id: string): Promise<boolean> {
-    return this.#open !== null && deleteEndpoint(this.#open.books, id);
+  async deleteEndpoint(id: string, deed: Deed): Promise<boolean> {
+    return this.#open !== null && deleteEndpoint(this.#open.books, id, deed);
   }
 
   async endpoints(): Promise<readonly WebhookEndpointRow[]> {
@@ -173,6 +188,13 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
     inputs: readonly SubmitInput[],
   ): Promise<Result<SubmittedAll, AccessRefusal>> {
     return this.#open ? this.#open.intake.submitAll(caller, inputs) : fail(NOBODY);
+  }
+
+  async recall(
+    caller: Caller,
+    repeats: readonly Repeat[],
+  ): Promise<Result<Recalled, AccessRefusal>> {
+    return this.#open ? this.#open.intake.recall(caller, repeats) : fail(NOBODY);
   }
 
   async quote(caller: Caller, input: SubmitInput): Promise<Result<Quote, AccessRefusal>> {
@@ -209,6 +231,11 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
       if (at !== null) this.#wakeBy(at);
     }
     this.#wakeAtPlanEnd();
+  }
+
+  /** Before figures are shown: while their pool is away they are as they were written. */
+  async #lookWhole(): Promise<void> {
+    await this.#open?.intake.whole().catch(() => {});
   }
 
   #admit(caller: Caller, scope: Scope, now: number): Result<Principal, AccessRefusal> {

@@ -6,9 +6,10 @@ import type { Env } from '../env.ts';
 import type { EnqueueOptions, Offered } from '../rpc/scheduler.ts';
 import { makeAccountId } from '../io/id.ts';
 import { newOrder } from '../test/world.ts';
+import type { Books } from './books.ts';
 import { HandOvers } from './hand-over.ts';
 import { asCreated } from './order.ts';
-import type { AccountStore } from './store.ts';
+import { NEW_LIFE } from './row.ts';
 
 type Call = { pool: string; ids: string[]; options: EnqueueOptions };
 
@@ -19,6 +20,8 @@ function testWorld(orders: readonly JobOrder[], known: (open: Set<string>) => st
   const checks = new Map<string, number>();
   const open = new Set(orders.map(({ id }) => id));
   const woken: number[] = [];
+  const saved: number[] = [];
+  let isAhead = false;
   let isAway = false;
   const getByName = (pool: string) => ({
     enqueueAll: async (offered: readonly JobOrder[], options: EnqueueOptions) => {
@@ -32,16 +35,20 @@ function testWorld(orders: readonly JobOrder[], known: (open: Set<string>) => st
     dueJobs: () => orders.map((order) => ({ order, cancelled: false })),
     findHold: (id: string) => (open.has(id) ? { day: '2026-11-22', heldMillitokens: 1 } : null),
     checkLater: (id: string, at: number) => checks.set(id, at),
+    isAhead: () => isAhead,
   };
   const handOvers = new HandOvers(
     { schedulers: { getByName } } as unknown as Env,
-    store as unknown as AccountStore,
+    { store, account: { life: NEW_LIFE }, save: () => saved.push(checks.size) } as unknown as Books,
     (at) => woken.push(at),
   );
   const leave = () => {
     isAway = true;
   };
-  return { handOvers, calls, woken, leave, late, checks };
+  const goAhead = () => {
+    isAhead = true;
+  };
+  return { handOvers, calls, woken, leave, late, checks, saved, goAhead };
 }
 
 const account = makeAccountId(0);
@@ -103,6 +110,17 @@ describe('a hand-over', () => {
       JOBS_PER_BATCH_MAX,
       1,
     ]);
+  });
+
+  it('that is not answered is written first, where only its pool may have it on disk', async () => {
+    const orders = [order('one')];
+    const { handOvers, leave, saved, goAhead } = testWorld(orders);
+    leave();
+    await handOvers.offer(jobsOf(orders), false);
+    expect(saved).toEqual([]);
+    goAhead();
+    await handOvers.offer(jobsOf(orders), false);
+    expect(saved).toHaveLength(1);
   });
 
   it('is waited for by whoever asks while it is under way', async () => {

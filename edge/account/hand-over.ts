@@ -15,12 +15,14 @@ import { backoffMs } from '../core/retry.ts';
 import type { Env } from '../env.ts';
 import type { Offered } from '../rpc/scheduler.ts';
 import { logWarn } from '../io/log.ts';
+import type { Books } from './books.ts';
 import type { OpenJob } from './row.ts';
 import type { AccountStore } from './store.ts';
 
 /** The hand-overs of one account; see above. */
 export class HandOvers {
   readonly #env: Env;
+  readonly #books: Pick<Books, 'store' | 'account' | 'save'>;
   readonly #store: AccountStore;
   readonly #wakeBy: (at: number) => void;
   /** By job id: a repeat of the request waits for the same answer. */
@@ -28,9 +30,14 @@ export class HandOvers {
   #failures = 0;
 
   /** `wakeBy` sees to it that `reconcile` is called by that time. */
-  constructor(env: Env, store: AccountStore, wakeBy: (at: number) => void) {
+  constructor(
+    env: Env,
+    books: Pick<Books, 'store' | 'account' | 'save'>,
+    wakeBy: (at: number) => void,
+  ) {
     this.#env = env;
-    this.#store = store;
+    this.#books = books;
+    this.#store = books.store;
     this.#wakeBy = wakeBy;
   }
 
@@ -59,9 +66,11 @@ export class HandOvers {
   #call(jobs: readonly OpenJob[], accepted: boolean): void {
     const [{ order, cancelled }] = jobs as [OpenJob];
     const orders = jobs.map((job) => job.order);
+    const { epoch } = this.#books.account.life;
+    const options = accepted ? { accepted, cancelled } : { accepted, cancelled, epoch };
     const answers = this.#env.schedulers
       .getByName(poolOf(order.id))
-      .enqueueAll(orders, { accepted, cancelled })
+      .enqueueAll(orders, options)
       .then(
         (taken) => {
           const unanswered = jobs.filter((_, index) => !taken[index]);
@@ -83,6 +92,8 @@ export class HandOvers {
 
   #onUnanswered(jobs: readonly OpenJob[], error: unknown): null {
     logWarn('job.hand_over', { jobIds: jobs.map(({ order }) => order.id), message: String(error) });
+    // Nobody else may have them on disk.
+    if (jobs.some(({ order }) => this.#store.isAhead(order.id))) this.#books.save();
     const at = Date.now() + backoffMs(this.#failures + 1, Math.random());
     this.#checkLater(jobs, at);
     this.#wakeBy(at);

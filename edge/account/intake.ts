@@ -2,14 +2,15 @@
  * How an account takes jobs: each is admitted, held and written in one turn, and submits that come
  * together share a commit and a call to their Scheduler. A hold is placed on the account and, when
  * its key has a budget, on the key; both end together, once. What the Scheduler refuses before our
- * word was given is taken back.
+ * word was given is taken back. An account that submits much writes its jobs later: ahead.ts.
  */
 import { isTerminal } from '#schema/job.ts';
-import { DELIVERY_CHECK_MS } from '#schema/limits.ts';
+import { AHEAD_MS, AHEAD_WITHIN_MS, DELIVERY_CHECK_MS } from '#schema/limits.ts';
 import type { JobOrder, JobRecord } from '#schema/record.ts';
 import { endHold } from '../core/credit.ts';
 import { fail, ok } from '../core/result.ts';
 import type { Result } from '../core/result.ts';
+import { logWarn } from '../io/log.ts';
 import { CommitGroup } from '../io/commit-group.ts';
 import type {
   AccessRefusal,
@@ -18,6 +19,8 @@ import type {
   CancelResult,
   Principal,
   Quote,
+  Recalled,
+  Repeat,
   Settlement,
   SubmitInput,
   Submitted,
@@ -25,12 +28,13 @@ import type {
 } from '../rpc/account.ts';
 import { withUse } from './books.ts';
 import type { Books, Surroundings } from './books.ts';
-import { admit, charge } from './gate.ts';
+import { admit, charge, identify } from './gate.ts';
 import { HandOvers } from './hand-over.ts';
+import { recover } from './recovery.ts';
 import { noteQuota } from './news.ts';
 import { asCreated, holdJob, makeOrder } from './order.ts';
 import type { Holds } from './order.ts';
-import type { AccountRow, Idempotent, KeptHold } from './row.ts';
+import type { AccountRow, Idempotent, KeptHold, Life } from './row.ts';
 import type { AccountStore } from './store.ts';
 
 /** What a submit came to before its hand-over. */
@@ -48,12 +52,19 @@ export class Intake {
   readonly #commits: CommitGroup;
   /** Accepted in the commit that is being made. */
   #accepted: JobOrder[] = [];
+  #submittedAt = -Infinity;
+  /** Whether what the commit accepted has to be written with it. */
+  #mustWrite = false;
+  #recovery: Promise<void> | null = null;
+  #isWhole: boolean;
 
   constructor(around: Surroundings, books: Books) {
     this.#around = around;
     this.#books = books;
     this.#store = around.store;
-    this.#handOvers = new HandOvers(around.env, around.store, around.wakeBy);
+    this.#handOvers = new HandOvers(around.env, books, around.wakeBy);
+    this.#isWhole = books.account.life.aheadIn === null;
+    if (!this.#isWhole) around.wakeBy(Date.now() + AHEAD_MS);
     this.#commits = new CommitGroup(around.ctx, { afterEach: () => this.#handOver() });
   }
 
@@ -61,6 +72,7 @@ export class Intake {
     caller: Caller,
     inputs: readonly SubmitInput[],
   ): Promise<Result<SubmittedAll, AccessRefusal>> {
+    await this.whole();
     return this.#commits
       .run(() => {
         const now = Date.now();
@@ -92,15 +104,49 @@ export class Intake {
       return { kind: 'refused', refusal };
     }
     const order = makeOrder(this.#books, { principal, input, now });
-    this.#accept(order, input, held.holds);
+    const life = this.#nextLife(input.pool, now);
+    const goesAhead = life.ordinal > this.#books.account.life.ordinal;
+    const marked = goesAhead ? markAhead(order, input, life.ordinal) : order;
+    this.#accept(marked, input, { holds: held.holds, life });
     noteQuota(this.#books, now, false);
-    return { kind: 'accepted', order };
+    return { kind: 'accepted', order: marked };
   }
 
-  /** Makes the job CREATED: it and its holds are written in one commit. */
-  #accept(order: JobOrder, { idempotencyKey, bodyHash }: SubmitInput, holds: Holds): void {
+  /** How the account stands to its disk with another job for this pool. */
+  #nextLife(pool: string, now: number): Life {
+    const { life } = this.#books.account;
+    const isBusy = now - this.#submittedAt < AHEAD_WITHIN_MS;
+    this.#submittedAt = now;
+    if (life.aheadIn === pool) return { ...life, ordinal: life.ordinal + 1 };
+    // Written with this job; the next ones need not be.
+    return isBusy && life.aheadIn === null ? { ...life, aheadIn: pool } : life;
+  }
+
+  /** Makes the job CREATED: it and its holds are written in one commit, or by its Scheduler. */
+  #accept(
+    order: JobOrder,
+    input: SubmitInput,
+    { holds, life }: { readonly holds: Holds; readonly life: Life },
+  ): void {
     const books = this.#books;
+    this.#keep(order, input);
+    const account = { ...books.account, credit: holds.account, life };
+    const { apiKeyId } = order;
+    books.account =
+      holds.key === null || apiKeyId === null
+        ? account
+        : withUse(account, apiKeyId, { ...books.use(apiKeyId), credit: holds.key });
+    books.jobsOpen += 1;
+    this.#accepted.push(order);
+    this.#around.wakeBy(order.createdAt + (order.ahead ? AHEAD_MS : DELIVERY_CHECK_MS));
+  }
+
+  #keep(order: JobOrder, { idempotencyKey, bodyHash }: SubmitInput): void {
     const now = order.createdAt;
+    if (order.ahead) {
+      this.#store.keepAhead(order, now + DELIVERY_CHECK_MS);
+      return;
+    }
     const write = () => {
       this.#store.insertJob(order, now + DELIVERY_CHECK_MS);
       if (!idempotencyKey) return;
@@ -109,26 +155,19 @@ export class Intake {
     // One statement is whole by itself.
     if (idempotencyKey) this.#store.transaction(write);
     else write();
-    const account = { ...books.account, credit: holds.account };
-    const { apiKeyId } = order;
-    books.account =
-      holds.key === null || apiKeyId === null
-        ? account
-        : withUse(account, apiKeyId, { ...books.use(apiKeyId), credit: holds.key });
-    books.jobsOpen += 1;
-    this.#accepted.push(order);
-    this.#around.wakeBy(now + DELIVERY_CHECK_MS);
+    this.#mustWrite = true;
   }
 
   /**
    * Writes the holds of what the commit accepted, all in one row, and offers the jobs, which
    * leave once that is on disk; `#finish` waits for the answers. When it throws nothing of the
-   * commit reaches the disk: no job without its hold.
+   * commit reaches the disk: no job without its hold. What goes ahead leaves at once.
    */
   #handOver(): void {
     const jobs = this.#accepted.map((order) => ({ order, cancelled: false }));
     this.#accepted = [];
-    if (jobs.length > 0 || this.#books.isUseNews) this.#books.save();
+    if (this.#mustWrite || this.#books.isUseNews) this.#books.save();
+    this.#mustWrite = false;
     if (jobs.length > 0) void this.#handOvers.offer(jobs, false);
   }
 
@@ -142,11 +181,9 @@ export class Intake {
       case 'refused':
         return fail({ ...admission.refusal, rate });
       case 'known': {
-        const { before } = admission;
-        if (before.bodyHash !== bodyHash) return fail({ reason: 'idempotency_conflict', rate });
-        const underWay = await this.#handOvers.outcome(before.jobId);
-        if (underWay && !underWay.ok) return fail({ ...underWay.error, rate });
-        return ok({ replayed: true, principal, jobId: before.jobId });
+        const made = await this.#recallJob(admission.before, bodyHash);
+        if (!made.ok) return fail({ ...made.error, rate });
+        return ok({ replayed: true, principal, jobId: made.value });
       }
       case 'accepted': {
         const { order } = admission;
@@ -159,7 +196,33 @@ export class Intake {
     }
   }
 
+  /** The job that a request with this body made, once it is certain that it stays. */
+  async #recallJob(
+    { bodyHash: known, jobId }: Idempotent,
+    bodyHash: string,
+  ): Promise<Result<string, AdmissionRefusal>> {
+    if (known !== bodyHash) return fail({ reason: 'idempotency_conflict' });
+    const underWay = await this.#handOvers.outcome(jobId);
+    return underWay && !underWay.ok ? underWay : ok(jobId);
+  }
+
+  async recall(
+    caller: Caller,
+    repeats: readonly Repeat[],
+  ): Promise<Result<Recalled, AccessRefusal>> {
+    await this.whole();
+    const now = Date.now();
+    const identified = identify(this.#books, caller, { scope: 'jobs:write', now });
+    if (!identified.ok) return identified;
+    const jobs = repeats.map(async ({ idempotencyKey, bodyHash }) => {
+      const before = this.#store.findIdempotent(idempotencyKey, now);
+      return before ? this.#recallJob(before, bodyHash) : ok(null);
+    });
+    return ok({ principal: identified.value, jobs: await Promise.all(jobs) });
+  }
+
   async quote(caller: Caller, input: SubmitInput): Promise<Result<Quote, AccessRefusal>> {
+    await this.whole();
     const now = Date.now();
     const admitted = admit(this.#books, caller, { scope: 'jobs:write', now });
     if (!admitted.ok) return admitted;
@@ -184,6 +247,7 @@ export class Intake {
     await this.#handOvers.outcome(jobId);
     const job = this.#store.findJob(jobId);
     if (!job) return 'unknown';
+    if (this.#store.isAhead(jobId)) this.#books.save();
     this.#store.markCancelled(jobId);
     const [handed] = await this.#handOvers.offer([{ order: job.order, cancelled: true }], true);
     // Unanswered: the mark is on disk, and the alarm repeats the offer with it.
@@ -193,7 +257,9 @@ export class Intake {
     return isTerminal(status) ? 'already_finished' : 'cancel_requested';
   }
 
-  settle(settlements: readonly Settlement[]): readonly string[] {
+  async settle(settlements: readonly Settlement[]): Promise<readonly string[]> {
+    // What is not known here may be what a life before this one took.
+    await this.whole();
     const taken = settlements.filter(({ jobId }) => !this.#handOvers.isUnderWay(jobId));
     let { account } = this.#books;
     let ended = 0;
@@ -214,9 +280,41 @@ export class Intake {
 
   /** Offers again what was not confirmed; by the alarm. */
   async reconcile(now: number): Promise<void> {
+    try {
+      await this.whole();
+    } catch (error) {
+      logWarn('account.recover', { message: String(error) });
+      this.#around.wakeBy(now + AHEAD_MS);
+      return;
+    }
+    this.#writeAhead(now);
     await this.#handOvers.reconcile(now);
     const checkAt = this.#store.nextCheckAt();
     if (checkAt !== null) this.#around.wakeBy(checkAt);
+  }
+
+  /** Resolves when all that was taken is known here again; rejects while its pool is away. */
+  async whole(): Promise<void> {
+    if (this.#isWhole) return;
+    this.#recovery ??= recover(this.#around.env, this.#books)
+      .then(() => {
+        this.#isWhole = true;
+      })
+      .finally(() => {
+        this.#recovery = null;
+      });
+    return this.#recovery;
+  }
+
+  /** Writes what is ahead of the disk, and goes ahead no longer once it is quiet. */
+  #writeAhead(now: number): void {
+    const { account } = this.#books;
+    const { life } = account;
+    if (life.aheadIn === null) return;
+    const isQuiet = now - this.#submittedAt >= AHEAD_MS;
+    if (isQuiet) this.#books.account = { ...account, life: { ...life, aheadIn: null } };
+    else this.#around.wakeBy(now + AHEAD_MS);
+    if (isQuiet || this.#store.aheadCount > 0) this.#books.save();
   }
 
   /** Takes back what was never acknowledged. */
@@ -224,10 +322,11 @@ export class Intake {
     const hold = this.#store.findHold(order.id);
     if (!hold) return;
     const account = this.#endHolds(this.#books.account, hold, 0);
+    const isWritten = !this.#store.isAhead(order.id);
     this.#store.transaction(() => {
-      this.#store.saveAccount(account);
       this.#store.deleteJob(order.id);
       if (idempotencyKey) this.#store.deleteIdempotent(idempotencyKey);
+      if (isWritten) this.#store.saveAccount(account);
     });
     this.#books.account = account;
     this.#books.jobsOpen -= 1;
@@ -248,4 +347,14 @@ export class Intake {
     }
     return withUse(ended, keyId, { ...use, credit: endHold(use.credit, hold, settled) });
   }
+}
+
+/** The order of a job that its Scheduler has on disk before we have. */
+function markAhead(
+  order: JobOrder,
+  { idempotencyKey, bodyHash }: SubmitInput,
+  ordinal: number,
+): JobOrder {
+  const idempotency = idempotencyKey === null ? null : { key: idempotencyKey, bodyHash };
+  return { ...order, ahead: { ordinal, idempotency } };
 }

@@ -26,7 +26,8 @@ export const TABLES = `
     plan_after TEXT NOT NULL DEFAULT 'free',
     block_reason TEXT,
     told_json TEXT,
-    uses_json TEXT NOT NULL DEFAULT '{}'
+    uses_json TEXT NOT NULL DEFAULT '{}',
+    life_json TEXT
   );
   CREATE TABLE api_key (
     id TEXT PRIMARY KEY,
@@ -56,8 +57,11 @@ export const TABLES = `
   ) WITHOUT ROWID;
 `;
 
-/** For an account that was made before these columns were; how one knows that it was. */
-export const UPGRADE = `
+/** For an account that was made before a column was: what it lacks, by the first of its columns. */
+export const UPGRADES: readonly { readonly column: string; readonly sql: string }[] = [
+  {
+    column: 'granted',
+    sql: `
   ALTER TABLE account ADD COLUMN granted INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE account ADD COLUMN plan_until INTEGER;
   ALTER TABLE account ADD COLUMN plan_after TEXT NOT NULL DEFAULT 'free';
@@ -67,8 +71,10 @@ export const UPGRADE = `
   ALTER TABLE api_key ADD COLUMN powers_json TEXT;
   ALTER TABLE job ADD COLUMN key_id TEXT;
   CREATE TABLE endpoint (id TEXT PRIMARY KEY, row_json TEXT NOT NULL) WITHOUT ROWID;
-`;
-export const IS_OLD = `SELECT count(*) = 0 AS old FROM pragma_table_info('account') WHERE name = 'granted'`;
+`,
+  },
+  { column: 'life_json', sql: 'ALTER TABLE account ADD COLUMN life_json TEXT' },
+];
 
 /** What of an account stays in memory. */
 export interface AccountRow {
@@ -87,7 +93,20 @@ export interface AccountRow {
   readonly told: QuotaTold | null;
   /** By key id. In this row, so that a job's hold on both is one write. */
   readonly uses: Readonly<Record<string, KeyUse>>;
+  readonly life: Life;
 }
+
+/** How this object's disk and its memory may differ; see ahead.ts. */
+export interface Life {
+  /** Rises with each life that had to ask what the one before it took. */
+  readonly epoch: number;
+  /** The pool in which jobs are taken without a write here, or null. */
+  readonly aheadIn: string | null;
+  /** Of the last job that was taken so: this row has its hold. */
+  readonly ordinal: number;
+}
+
+export const NEW_LIFE: Life = { epoch: 0, aheadIn: null, ordinal: 0 };
 
 /** How a key is used: changes with every request, unlike the key. */
 export interface KeyUse {
@@ -144,6 +163,7 @@ export interface StoredAccount extends Record<string, SqlStorageValue> {
   block_reason: string | null;
   told_json: string | null;
   uses_json: string;
+  life_json: string | null;
 }
 
 export interface StoredKey extends Record<string, SqlStorageValue> {
@@ -205,6 +225,7 @@ export function toAccount(row: StoredAccount): AccountRow {
     tat: row.tat,
     told: row.told_json === null ? null : (JSON.parse(row.told_json) as QuotaTold),
     uses: JSON.parse(row.uses_json) as AccountRow['uses'],
+    life: row.life_json === null ? NEW_LIFE : (JSON.parse(row.life_json) as Life),
   };
 }
 

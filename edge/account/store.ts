@@ -2,11 +2,13 @@
  * An Account's truth in SQLite: the account with its day's credit and how its keys are used in one
  * row, its keys, its webhook endpoints, its open jobs with their holds, and the idempotency keys
  * of a day. An account that was never made has no tables, so that a guess at an id writes nothing.
+ * Jobs that are ahead of the disk (ahead.ts) are found here too, and written with the account.
  */
 import { IDEMPOTENCY_MS, RECONCILE_BATCH_MAX } from '#schema/limits.ts';
 import type { JobOrder } from '#schema/record.ts';
 import type { WebhookEndpointRow } from '#schema/webhook.ts';
-import { IS_OLD, TABLES, toAccount, toKey, toOpenJob, UPGRADE } from './row.ts';
+import { Ahead } from './ahead.ts';
+import { TABLES, toAccount, toKey, toOpenJob, UPGRADES } from './row.ts';
 import type {
   AccountRow,
   ApiKeyRow,
@@ -24,6 +26,7 @@ import type {
 export class AccountStore {
   readonly #storage: DurableObjectStorage;
   readonly #sql: SqlStorage;
+  readonly #ahead = new Ahead();
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
@@ -37,7 +40,13 @@ export class AccountStore {
 
   /** Writes all of `work` or nothing. */
   transaction(work: () => void): void {
-    this.#storage.transactionSync(work);
+    const ahead = this.#ahead.copy();
+    try {
+      this.#storage.transactionSync(work);
+    } catch (error) {
+      this.#ahead.restore(ahead);
+      throw error;
+    }
   }
 
   makeTables(): void {
@@ -45,9 +54,7 @@ export class AccountStore {
   }
 
   load(): Stored {
-    if (this.#sql.exec<{ old: number }>(IS_OLD).one().old) {
-      this.transaction(() => void this.#sql.exec(UPGRADE));
-    }
+    this.#upgrade();
     const row = this.#sql.exec<StoredAccount>('SELECT * FROM account').one();
     const keys = this.#sql.exec<StoredKey>('SELECT * FROM api_key').toArray();
     const endpoints = this.#sql.exec<{ row_json: string }>('SELECT row_json FROM endpoint');
@@ -60,13 +67,33 @@ export class AccountStore {
     };
   }
 
+  #upgrade(): void {
+    const info = this.#sql.exec<{ name: string }>("SELECT name FROM pragma_table_info('account')");
+    const columns = new Set(info.toArray().map(({ name }) => name));
+    const missing = UPGRADES.filter(({ column }) => !columns.has(column));
+    if (missing.length === 0) return;
+    this.transaction(() => {
+      for (const { sql } of missing) this.#sql.exec(sql);
+    });
+  }
+
+  /** Writes the account, and with it every job that its figures count. */
   saveAccount(account: AccountRow): void {
+    // One statement is whole by itself.
+    if (this.#ahead.size === 0) return this.#writeAccount(account);
+    this.transaction(() => {
+      for (const { order, checkAt } of this.#ahead.take()) this.insertJob(order, checkAt);
+      this.#writeAccount(account);
+    });
+  }
+
+  #writeAccount(account: AccountRow): void {
     const { credit } = account;
     this.#sql.exec(
       `INSERT OR REPLACE INTO account
         (one, id, name, plan, blocked, created_at, day, spent, held, tat,
-         granted, plan_until, plan_after, block_reason, told_json, uses_json)
-       VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         granted, plan_until, plan_after, block_reason, told_json, uses_json, life_json)
+       VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       account.id,
       account.name,
       account.plan,
@@ -82,6 +109,7 @@ export class AccountStore {
       account.blockReason,
       account.told && JSON.stringify(account.told),
       JSON.stringify(account.uses),
+      JSON.stringify(account.life),
     );
   }
 
@@ -113,7 +141,23 @@ export class AccountStore {
     this.#sql.exec('DELETE FROM endpoint WHERE id = ?', id);
   }
 
+  /** Whether its row is still to be written. */
+  isAhead(jobId: string): boolean {
+    return this.#ahead.find(jobId) !== null;
+  }
+
+  /** Keeps a job that is written with the account, later. */
+  keepAhead(order: JobOrder, checkAt: number): void {
+    this.#ahead.add(order, checkAt);
+  }
+
+  get aheadCount(): number {
+    return this.#ahead.size;
+  }
+
+  /** Writes a job, and what its idempotency key is to be answered where the order says so. */
   insertJob(order: JobOrder, checkAfter: number): void {
+    this.#saveMark(order);
     this.#sql.exec(
       `INSERT INTO job (id, day, held, cancelled, checked_at, order_json, key_id)
        VALUES (?, ?, ?, 0, ?, ?, ?)`,
@@ -126,8 +170,16 @@ export class AccountStore {
     );
   }
 
+  #saveMark({ id: jobId, createdAt, ahead }: JobOrder): void {
+    if (!ahead?.idempotency) return;
+    const { key, bodyHash } = ahead.idempotency;
+    this.saveIdempotent(key, { bodyHash, jobId }, createdAt);
+  }
+
   /** The hold of an open job, or null when the job is not open. */
   findHold(jobId: string): KeptHold | null {
+    const ahead = this.#ahead.hold(jobId);
+    if (ahead) return ahead;
     const rows = this.#sql.exec<{ day: string; held: number; key_id: string | null }>(
       'SELECT day, held, key_id FROM job WHERE id = ?',
       jobId,
@@ -137,6 +189,8 @@ export class AccountStore {
   }
 
   findJob(jobId: string): OpenJob | null {
+    const ahead = this.#ahead.find(jobId);
+    if (ahead) return ahead;
     const rows = this.#sql.exec<StoredJob>(
       'SELECT order_json, cancelled FROM job WHERE id = ?',
       jobId,
@@ -146,6 +200,12 @@ export class AccountStore {
   }
 
   deleteJob(jobId: string): void {
+    const ahead = this.#ahead.find(jobId);
+    if (ahead) {
+      this.#saveMark(ahead.order);
+      this.#ahead.drop(jobId);
+      return;
+    }
     this.#sql.exec('DELETE FROM job WHERE id = ?', jobId);
   }
 
@@ -167,6 +227,7 @@ export class AccountStore {
 
   /** Looks after a job again at this time. */
   checkLater(jobId: string, at: number): void {
+    if (this.#ahead.checkLater(jobId, at)) return;
     this.#sql.exec('UPDATE job SET checked_at = ? WHERE id = ?', at, jobId);
   }
 
@@ -176,6 +237,8 @@ export class AccountStore {
   }
 
   findIdempotent(key: string, now: number): Idempotent | null {
+    const ahead = this.#ahead.idempotent(key);
+    if (ahead) return ahead;
     const rows = this.#sql.exec<{ body_hash: string; job_id: string; created_at: number }>(
       'SELECT body_hash, job_id, created_at FROM idempotency WHERE key = ?',
       key,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ChatNotice, JobRecord, Notice, WebhookNotice } from '#schema/record.ts';
-import { order } from '../core/fixture.ts';
+import { order, privateChat } from '../core/fixture.ts';
 import type { Env } from '../env.ts';
 import { asCreated } from '../account/order.ts';
 import { Audience } from './audience.ts';
@@ -9,16 +9,7 @@ import { deliveries } from './deliver.ts';
 const CHAT: ChatNotice = {
   kind: 'chat',
   courier: 'painter-bot',
-  chat: {
-    platform: 'telegram',
-    chatId: '7',
-    userId: '7',
-    replyTo: '1',
-    threadId: null,
-    interactionToken: null,
-    interactionExpiresAt: null,
-    attachmentBytesMax: null,
-  },
+  chat: privateChat(),
 };
 const HOOK: WebhookNotice = { kind: 'webhook', courier: 'wh_1', url: null, secret: null };
 

@@ -82,6 +82,9 @@ export class Pool {
   enqueue(order: JobOrder, options: EnqueueOptions, now: number): EnqueueRefusal | null {
     if (this.#store.shelf.find(order.id)) return null;
     if (!options.accepted && !this.state.jobs.has(order.id)) {
+      if (this.#store.fences.isPast(order.accountId, options.epoch)) {
+        throw new Error('the offer is of an earlier life of its account');
+      }
       if (now - order.createdAt > OFFER_MS_MAX) throw new Error('the offer came too late');
       const refusal = this.refuse(order, now);
       if (refusal) return refusal;

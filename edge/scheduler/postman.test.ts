@@ -177,6 +177,7 @@ describe('a pool whose disk is full of orders', () => {
     const store = {
       orderBytes: QUEUE_BYTES_MAX,
       shelf: { find: () => null },
+      fences: { isPast: () => false },
       load: () => ({ state, undelivered: [] }),
       apply: (_: unknown, changes: readonly { kind: string }[]) =>
         changes.map(({ kind }, index) => (taken.push(kind), index)),

@@ -1,8 +1,9 @@
 /**
  * The Scheduler object, one per pool: queue, agents and leases, the truth of every live job.
  * Each method reads the clock once, runs a command on the pool (decide, write, evolve: pool.ts),
- * then acts: answers parked polls, delivers the outbox, sets the alarm. Time passes by `tick`,
- * which the alarm and every command of an agent bring, never by a timer.
+ * then acts: answers parked polls, delivers the outbox, sets the alarm. What agents call is in
+ * desk.ts; they come by RPC or by a socket of their own (socket.ts). Time passes by `tick`, which
+ * the alarm and every command of an agent bring, never by a timer.
  * An answer leaves only after its changes are on disk (the platform's output gate). What comes
  * with every job (enqueue, acquire, the end of an attempt) shares commits under load.
  */
@@ -23,17 +24,10 @@ import type {
   ReturnBody,
 } from '#schema/agent-protocol.ts';
 import type { AgentView, QueueOverview } from '#schema/api.ts';
+import { PoolId } from '#schema/id.ts';
 import { isTerminal } from '#schema/job.ts';
-import {
-  AGENTS_MAX,
-  AGENT_ONLINE_MS,
-  COMMIT_GATHER_MS,
-  HEARTBEAT_MS,
-  LEASE_MS,
-  POLL_MS,
-} from '#schema/limits.ts';
+import { AGENTS_MAX, COMMIT_GATHER_MS } from '#schema/limits.ts';
 import type { JobOrder, JobWaiting, LiveJob } from '#schema/record.ts';
-import { lookAgainAt } from '../core/holder.ts';
 import { nextTickAt } from '../core/lease.ts';
 import { fail, ok } from '../core/result.ts';
 import type { Result } from '../core/result.ts';
@@ -44,6 +38,7 @@ import type { Bindings } from '../env.ts';
 import type { CancelResult } from '../rpc/account.ts';
 import type {
   AgentCredential,
+  AheadQuestion,
   AgentRefusal,
   EnqueueOptions,
   Enqueued,
@@ -52,20 +47,18 @@ import type {
   PoolSurvey,
   Renewal,
   SchedulerObject,
+  TakenAhead,
 } from '../rpc/scheduler.ts';
 import { CommitGroup } from '../io/commit-group.ts';
-import { logError, logInfo, logWarn } from '../io/log.ts';
-import { equalHash } from '../io/token.ts';
+import { logError } from '../io/log.ts';
+import { AgentDesk } from './desk.ts';
 import type { AgentCause } from './mirror.ts';
 import { Pool } from './pool.ts';
-import type { AttemptVerdict } from './pool.ts';
 import { Postman } from './postman.ts';
+import { AgentSockets } from './socket.ts';
 import { SchedulerStore } from './store.ts';
 import { surveyPool, viewAgent } from './survey.ts';
-import { Waiters } from './waiters.ts';
-
-const NO_JOB: AcquireAnswer = { job: null, batch: [], drain: false };
-const NO_ORDER: ControlAnswer = { lost: [], cancel: [], drain: false };
+import { findTakenAhead } from './taken.ts';
 
 /** One pool; see above. */
 export class Scheduler extends DurableObject<Bindings> implements SchedulerObject {
@@ -74,8 +67,8 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
   readonly #pool: Pool;
   readonly #postman: Postman;
   readonly #commits: CommitGroup;
-  readonly #polls = new Waiters<AcquireBody, AcquireAnswer>(NO_JOB);
-  readonly #controls = new Waiters<ControlBody, ControlAnswer>(NO_ORDER);
+  readonly #desk: AgentDesk;
+  readonly #sockets: AgentSockets;
   #alarmAt: number | null = null;
 
   constructor(ctx: DurableObjectState, bindings: Bindings) {
@@ -83,12 +76,24 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     this.#env = parseEnv(bindings);
     this.#store = new SchedulerStore(ctx.storage);
     this.#pool = new Pool(this.#store, (reason) => ctx.abort(reason), Date.now());
-    const name = ctx.id.name ?? this.#env.pools[0]!;
+    const name = PoolId.parse(ctx.id.name ?? this.#env.pools[0]);
     const sender = { name, pool: this.#pool, store: this.#store };
     this.#postman = new Postman(this.#env, ctx.storage, sender);
     this.#commits = new CommitGroup(ctx, {
       afterEach: () => this.#afterwards(),
       gatherMs: () => (waitingTotal(this.#pool.state) > 0 ? COMMIT_GATHER_MS : 0),
+    });
+    this.#desk = new AgentDesk({
+      pool: this.#pool,
+      commits: this.#commits,
+      afterwards: () => this.#afterwards(),
+      onRegister: (agentId) => this.#mirrorAgent(agentId, null),
+    });
+    this.#sockets = new AgentSockets(ctx, {
+      pool: name,
+      env: this.#env,
+      desk: this.#desk,
+      scheduler: this,
     });
     void ctx.blockConcurrencyWhile(async () => {
       this.#alarmAt = await ctx.storage.getAlarm();
@@ -119,8 +124,14 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     const now = Date.now();
     const refusal = this.#pool.enqueue(order, options, now);
     if (refusal) return fail(refusal);
-    this.#match(now);
+    this.#desk.match(now);
     return ok(this.#pool.find(order.id, order.accountId, now)!);
+  }
+
+  async takenAhead(question: AheadQuestion): Promise<TakenAhead> {
+    const { accountId, epoch } = question;
+    this.#store.fences.raise(accountId, epoch, Date.now());
+    return findTakenAhead(this.#pool.state, this.#store, question);
   }
 
   async preview(order: JobOrder): Promise<Result<JobWaiting, EnqueueRefusal>> {
@@ -146,7 +157,7 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     this.#pool.run({ kind: 'cancel', jobId }, Date.now());
     if (entry.lease) {
       const ref = { jobId, fencingToken: entry.fencingToken };
-      this.#controls.answer(entry.lease.agentId, { ...NO_ORDER, cancel: [ref] });
+      this.#desk.tellCancel(entry.lease.agentId, ref);
     }
     this.#afterwards();
     return isTerminal(entry.status) ? 'cancelled' : 'cancel_requested';
@@ -188,6 +199,7 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     const now = Date.now();
     if (!this.#pool.state.agents.has(agentId)) return false;
     this.#pool.commit([{ kind: 'agent_revoked', agentId, at: now }]);
+    this.#sockets.close(agentId);
     this.#mirrorAgent(agentId, { action: 'agent.revoke', requestId, reason });
     return true;
   }
@@ -195,8 +207,7 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
   async drainAgent(agentId: string, requestId: string, reason?: string): Promise<boolean> {
     if (!this.#pool.state.agents.has(agentId)) return false;
     this.#pool.commit([{ kind: 'agent_drained', agentId }]);
-    this.#polls.answer(agentId, { ...NO_JOB, drain: true });
-    this.#controls.answer(agentId, { ...NO_ORDER, drain: true });
+    this.#desk.tellDrain(agentId);
     this.#mirrorAgent(agentId, { action: 'agent.drain', requestId, reason });
     return true;
   }
@@ -209,107 +220,68 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     agent: AgentCredential,
     body: RegisterBody,
   ): Promise<Result<RegisterAnswer, AgentRefusal>> {
-    if (!this.#verify(agent)) return fail({ reason: 'unauthorized' });
-    const now = Date.now();
-    const { agentId } = agent;
-    const caller = { agentId, sessionId: body.sessionId };
-    const { capabilities, holding } = body;
-    this.#pool.run({ kind: 'register', caller, capabilities, holding }, now);
-    logInfo('agent.register', { agentId, sessionId: body.sessionId, version: body.version });
-    this.#mirrorAgent(agentId, null);
-    this.#afterwards();
-    const { lost, cancel } = this.#pool.sort(caller, holding);
-    return ok({
-      agentId,
-      heartbeatMs: HEARTBEAT_MS,
-      leaseMs: LEASE_MS,
-      pollMs: POLL_MS,
-      lost,
-      cancel,
-    });
+    return this.#desk.register(agent, body);
   }
 
   async acquire(
     agent: AgentCredential,
     body: AcquireBody,
   ): Promise<Result<Poll<AcquireAnswer>, AgentRefusal>> {
-    if (!this.#verify(agent)) return fail({ reason: 'unauthorized' });
-    const caller = { agentId: agent.agentId, sessionId: body.sessionId };
-    return this.#commits.run((): Result<Poll<AcquireAnswer>, AgentRefusal> => {
-      const now = Date.now();
-      this.#pool.run({ kind: 'tick' }, now);
-      const answer = this.#pool.acquire(caller, body, now);
-      if (!answer.ok) return fail(answer.error);
-      const { job, drain } = answer.value;
-      if (job || drain || body.waitMs === 0) return ok({ answer: answer.value });
-      // Parked within the commit: a job that comes with the next call must find the poll.
-      return ok({ parked: this.#polls.park(agent.agentId, body, { now, waitMs: body.waitMs }) });
-    });
+    const { waitMs } = body;
+    return this.#desk.acquire(agent, body, (now) =>
+      this.#desk.polls.park(agent.agentId, body, { now, waitMs }),
+    );
   }
 
   async renew(agent: AgentCredential, body: RenewBody): Promise<Result<Renewal, AgentRefusal>> {
-    if (!this.#verify(agent)) return fail({ reason: 'unauthorized' });
-    const now = Date.now();
-    const caller = { agentId: agent.agentId, sessionId: body.sessionId };
-    this.#pool.run({ kind: 'tick' }, now);
-    const { leases, resident } = body;
-    const result = this.#pool.run({ kind: 'renew', caller, resident, leases }, now);
-    if (!result.ok) return fail(result.error);
-    const sorted = this.#pool.sort(caller, leases);
-    for (const { jobId, progress } of leases) {
-      const held = sorted.held.some((ref) => ref.jobId === jobId);
-      if (held && progress) this.#pool.setProgress(jobId, progress);
-    }
-    const drain = this.#pool.state.agents.get(agent.agentId)!.draining;
-    const audience = this.#pool.audienceOf(sorted.held);
-    this.#afterwards();
-    return ok({ ...sorted, held: this.#pool.extended(sorted.held, now), drain, ...audience });
+    return this.#desk.renew(agent, body);
   }
 
   async control(
     agent: AgentCredential,
     body: ControlBody,
   ): Promise<Result<Poll<ControlAnswer>, AgentRefusal>> {
-    if (!this.#verify(agent)) return fail({ reason: 'unauthorized' });
-    const now = Date.now();
-    const caller = { agentId: agent.agentId, sessionId: body.sessionId };
-    const seen = this.#pool.run({ kind: 'renew', caller, resident: null, leases: [] }, now);
-    if (!seen.ok) return fail(seen.error);
-    const { lost, cancel } = this.#pool.sort(caller, body.holding);
-    const drain = this.#pool.state.agents.get(agent.agentId)!.draining;
-    const something = lost.length > 0 || cancel.length > 0 || drain;
-    if (something || body.waitMs === 0) return ok({ answer: { lost, cancel, drain } });
-    return ok({ parked: this.#controls.park(agent.agentId, body, { now, waitMs: body.waitMs }) });
+    const { waitMs } = body;
+    return this.#desk.control(agent, body, (now) =>
+      this.#desk.controls.park(agent.agentId, body, { now, waitMs }),
+    );
   }
 
   async complete(
     agent: AgentCredential,
     body: CompleteBody,
   ): Promise<Result<EndAnswer, AgentRefusal>> {
-    return this.#end(agent, body, { kind: 'complete', artifacts: body.artifacts });
+    return this.#desk.end(agent, body, { kind: 'complete', artifacts: body.artifacts });
   }
 
   async fail(agent: AgentCredential, body: FailBody): Promise<Result<EndAnswer, AgentRefusal>> {
-    const { jobId, fencingToken } = body.lease;
-    const { code, retryable, detail } = body;
-    logWarn('job.fail', { jobId, fencingToken, agentId: agent.agentId, code, retryable, detail });
-    return this.#end(agent, body, { kind: 'fail', code, retryable });
+    const { code, retryable } = body;
+    return this.#desk.end(agent, body, { kind: 'fail', code, retryable });
   }
 
   async return(agent: AgentCredential, body: ReturnBody): Promise<Result<EndAnswer, AgentRefusal>> {
-    return this.#end(agent, body, { kind: 'return' });
+    return this.#desk.end(agent, body, { kind: 'return' });
   }
 
   async leave(agent: AgentCredential, body: LeaveBody): Promise<Result<LeaveAnswer, AgentRefusal>> {
-    if (!this.#verify(agent)) return fail({ reason: 'unauthorized' });
-    const { agentId } = agent;
-    const known = this.#pool.state.agents.get(agentId)!;
-    if (known.sessionId !== body.sessionId) return fail({ reason: 'not_registered' });
-    this.#polls.answer(agentId, NO_JOB);
-    this.#controls.answer(agentId, NO_ORDER);
-    const at = Math.min(known.lastSeenAt ?? 0, Date.now() - AGENT_ONLINE_MS);
-    this.#pool.commit([{ kind: 'agent_seen', agentId, resident: [], at }]);
-    return ok({ left: true });
+    return this.#desk.leave(agent, body);
+  }
+
+  /** Opens an agent's socket; see socket.ts. */
+  override async fetch(request: Request): Promise<Response> {
+    return this.#sockets.open(request);
+  }
+
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
+    this.#sockets.onMessage(socket, message);
+  }
+
+  override webSocketClose(socket: WebSocket): void {
+    this.#sockets.onClose(socket);
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    this.#sockets.onGone(socket);
   }
 
   override async alarm(): Promise<void> {
@@ -319,39 +291,11 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     this.#afterwards();
   }
 
-  /** Ends an attempt and, where asked, gives the next job in the same answer. */
-  async #end(
-    agent: AgentCredential,
-    body: CompleteBody | FailBody | ReturnBody,
-    how: AttemptVerdict,
-  ): Promise<Result<EndAnswer, AgentRefusal>> {
-    if (!this.#verify(agent)) return fail({ reason: 'unauthorized' });
-    const caller = { agentId: agent.agentId, sessionId: body.sessionId };
-    return this.#commits.run(() => {
-      const now = Date.now();
-      this.#pool.run({ kind: 'tick' }, now);
-      return this.#pool.endAttempt(caller, { body, how, now });
-    });
-  }
-
   /** What a change may make possible: grants to parked polls, deliveries, another alarm. */
   #afterwards(): void {
-    this.#match(Date.now());
+    this.#desk.match(Date.now());
     this.ctx.waitUntil(this.#deliver());
     this.#setAlarm();
-  }
-
-  #match(now: number): void {
-    while (waitingTotal(this.#pool.state) > 0) {
-      const polls = new Map(this.#polls.open(now));
-      const agentId = this.#pool.nextToServe(polls, now);
-      const question = agentId === null ? undefined : polls.get(agentId);
-      if (agentId === null || !question) return;
-      const caller = { agentId, sessionId: question.sessionId };
-      const answer = this.#pool.acquireParked(caller, question, now);
-      if (!answer) return;
-      this.#polls.answer(agentId, answer);
-    }
   }
 
   async #deliver(): Promise<void> {
@@ -359,19 +303,12 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     this.#setAlarm();
   }
 
-  /** When a parked agent may get a job after all that was left to a busy one, or null. */
-  #lookAgainAt(now: number): number | null {
-    const { state } = this.#pool;
-    if (waitingTotal(state) === 0 || this.#polls.open(now).next().done) return null;
-    return lookAgainAt(state, now);
-  }
-
   /** One alarm, at the first of: a lapse, a deadline, a delivery to try again. */
   #setAlarm(): void {
     const now = Date.now();
     const due = [
       nextTickAt(this.#pool.state),
-      this.#lookAgainAt(now),
+      this.#desk.lookAgainAt(now),
       this.#postman.nextAt(),
     ].filter((at) => at !== null);
     if (due.length === 0) return;
@@ -380,11 +317,6 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     if (this.#alarmAt !== null && this.#alarmAt <= at) return;
     this.#alarmAt = at;
     void this.ctx.storage.setAlarm(at);
-  }
-
-  #verify(agent: AgentCredential): boolean {
-    const known = this.#pool.state.agents.get(agent.agentId);
-    return known !== undefined && !known.revoked && equalHash(agent.secretHash, known.secretHash);
   }
 
   #mirrorAgent(agentId: string, audit: AgentCause['audit']): void {

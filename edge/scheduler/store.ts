@@ -18,6 +18,7 @@ import { AgentRows } from './agent.ts';
 import { Audience } from './audience.ts';
 import { Bodies } from './body.ts';
 import type { Recorded } from './body.ts';
+import { Fences } from './fence.ts';
 import type { Receiver } from './outbox.ts';
 import { ENTRY_COLUMNS, TABLES, toEntry } from './row.ts';
 import type { JobRow } from './row.ts';
@@ -56,6 +57,7 @@ export class SchedulerStore {
   readonly #bodies: Bodies;
   /** Ended jobs that left the index; see there. */
   readonly shelf: Shelf;
+  readonly fences: Fences;
   #orderBytes = 0;
   #changed = 0;
   #cursor = 0;
@@ -67,6 +69,7 @@ export class SchedulerStore {
     this.#sql = storage.sql;
     this.#sql.exec(TABLES);
     this.#agents = new AgentRows(this.#sql);
+    this.fences = new Fences(this.#sql);
     this.#bodies = new Bodies(this.#sql);
     this.shelf = new Shelf(this.#sql, this.#bodies, (place) => this.#deleteJob(place));
   }

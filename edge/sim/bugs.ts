@@ -191,9 +191,9 @@ export const BUGS: readonly Bug[] = [
     name: 'parked-poll-forgotten',
     patches: [
       {
-        file: 'edge/scheduler/scheduler.ts',
-        from: '#match(now: number): void {',
-        to: '#match(now: number): void {\n    if (now > 0) return;',
+        file: 'edge/scheduler/desk.ts',
+        from: 'match(now: number): void {',
+        to: 'match(now: number): void {\n    if (now > 0) return;',
       },
     ],
   },
@@ -282,6 +282,46 @@ export const BUGS: readonly Bug[] = [
         file: 'edge/scheduler/store.ts',
         from: 'this.audience.set(row.id, row.watched);',
         to: 'this.audience.set(row.id, row.watched & 1);',
+      },
+    ],
+  },
+  {
+    name: 'ahead-forgotten',
+    patches: [
+      {
+        file: 'edge/account/intake.ts',
+        from: 'this.#isWhole = books.account.life.aheadIn === null;',
+        to: 'this.#isWhole = true;',
+      },
+    ],
+  },
+  {
+    name: 'ahead-counted-twice',
+    patches: [
+      {
+        file: 'edge/scheduler/taken.ts',
+        from: 'order.ahead.ordinal > after',
+        to: 'order.ahead.ordinal > 0 * after',
+      },
+    ],
+  },
+  {
+    name: 'ahead-unfenced',
+    patches: [
+      {
+        file: 'edge/scheduler/fence.ts',
+        from: 'return epoch !== undefined && epoch < (this.#epochs.get(accountId) ?? 0);',
+        to: 'return false;',
+      },
+    ],
+  },
+  {
+    name: 'ahead-unanswered-unwritten',
+    patches: [
+      {
+        file: 'edge/account/hand-over.ts',
+        from: 'if (jobs.some(({ order }) => this.#store.isAhead(order.id))) this.#books.save();',
+        to: '',
       },
     ],
   },

@@ -154,6 +154,7 @@ export class Oracle {
     this.open += 1;
     this.jobs.set(order.id, { order, place, token: 0, end: null, isLive: true });
     this.#world.count('jobs');
+    if (order.ahead) this.#world.count('jobs ahead of their account');
   }
 
   #onGranted({ jobId, fencingToken }: Granted): void {

@@ -173,6 +173,8 @@ export class Instance implements Owner {
         this.#blocking = Promise.all([this.#blocking, done]);
         return done;
       },
+      // Agents of this world call by RPC.
+      getWebSockets: () => [],
       abort: (reason: string) => {
         this.#abortedFor = reason;
       },
