@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { JobRequest, toSpec } from './job.ts';
 import type { JobSpec } from './job.ts';
 import { MODELS, findModel } from './model.ts';
-import { quoteMillitokens, settleMillitokens, toTokens } from './price.ts';
+import { quoteMillitokens, settleMillitokens, tellPrice, toTokens } from './price.ts';
 
 const FILE = `file_${'0'.repeat(26)}`;
 
@@ -60,6 +60,20 @@ describe('the price', () => {
     ['the smallest job', image(64, 64, { steps: 1 }), 0.001],
   ])('of %s is %s tokens', (_, job, tokens) => {
     expect(toTokens(quoteMillitokens(job))).toBe(tokens);
+  });
+
+  it.each(MODELS)('of $id is told as what a job of that size is held for', (model) => {
+    const size = { width: 1280, height: 720, duration_s: 60, steps: model.steps };
+    const sizes: Record<typeof model.type, object> = {
+      image: { ...size, width: 1024, height: 1024, count: 1, upscale: 1 },
+      video: { ...size, duration_s: 5 },
+      text: { max_tokens: 500 },
+      speech: { input: 'a'.repeat(1000) },
+      music: size,
+      transcription: size,
+    };
+    const job = { type: model.type, model: model.id, ...sizes[model.type] } as JobSpec;
+    expect(tellPrice(model).tokens).toBe(toTokens(quoteMillitokens(job)));
   });
 
   it('settled at the end never exceeds what was held', () => {

@@ -7,7 +7,7 @@
 import { assert } from './assert.ts';
 import type { JobSpec } from './job.ts';
 import { findModel } from './model.ts';
-import type { Model } from './model.ts';
+import type { JobType, Model } from './model.ts';
 import type { Usage } from './usage.ts';
 
 const IMAGE_PX = 1024 * 1024;
@@ -50,6 +50,22 @@ function basePrice(spec: JobSpec, defaultSteps: number): number {
       return minutes * TRANSCRIPTION_MILLITOKENS_PER_MINUTE;
     }
   }
+}
+
+/** How a price is told: so much for a job of this size at the model's defaults. */
+const UNITS: Readonly<Record<JobType, { readonly millitokens: number; readonly per: string }>> = {
+  image: { millitokens: 1000, per: '1024x1024 image' },
+  video: { millitokens: VIDEO_MILLITOKENS, per: '5 s of 1280x720 video' },
+  text: { millitokens: 500 * TEXT_MILLITOKENS_PER_TOKEN, per: '500 tokens of text' },
+  speech: { millitokens: SPEECH_MILLITOKENS_PER_1000_CHARS, per: '1000 characters of speech' },
+  music: { millitokens: MUSIC_MILLITOKENS_PER_MINUTE, per: 'minute of music' },
+  transcription: { millitokens: TRANSCRIPTION_MILLITOKENS_PER_MINUTE, per: 'minute of recording' },
+};
+
+/** What a model costs, for a user to read. */
+export function tellPrice({ type, factorMillis }: Model): { tokens: number; per: string } {
+  const { millitokens, per } = UNITS[type];
+  return { tokens: toTokens((millitokens * factorMillis) / 1000), per };
 }
 
 /** Price of the job that the catalog's time of service is of: the model's defaults, once. */

@@ -5,6 +5,7 @@ import { useAccount } from '../lib/use-account.ts';
 import { useHealth } from '../lib/use-health.ts';
 import { useModels } from '../lib/use-models.ts';
 import { buttonClass } from './button.tsx';
+import { Gallery } from './gallery.tsx';
 import { ModelSection } from './model-list.tsx';
 import { Mosaic } from './mosaic.tsx';
 import { ServiceStatus } from './service-status.tsx';
@@ -38,7 +39,7 @@ export function Home() {
               <a href="#studio" className={buttonClass('primary')}>
                 Make a picture
               </a>
-              <a href="/openapi.json" className={buttonClass('quiet')}>
+              <a href="/docs" className={buttonClass('quiet')}>
                 Use the API
               </a>
             </div>
@@ -50,6 +51,7 @@ export function Home() {
         </div>
       </section>
       <Studio handle={handle} models={models?.ok ? models.value.data : null} />
+      <Gallery />
       <ModelSection models={models} />
     </>
   );

@@ -1,9 +1,13 @@
 /** The calls that this page makes, by the typed client; live events and health beside them. */
 import { HealthView } from '#schema/api.ts';
 import type { AccountView, CancelView, JobView, ModelList, QuoteView } from '#schema/api.ts';
+import type { GalleryPage } from '#schema/gallery.ts';
 import type { JobRequest } from '#schema/job.ts';
 import { call, readJson, send, toRefusal, toUnreadable } from './client.ts';
 import type { Answer } from './client.ts';
+
+/** Two rows of the gallery. */
+const GALLERY_MAX = 8;
 
 /** Liveness; a degraded service answers with the same body, whatever the status. */
 export async function readHealth(signal?: AbortSignal): Promise<Answer<HealthView>> {
@@ -15,6 +19,11 @@ export async function readHealth(signal?: AbortSignal): Promise<Answer<HealthVie
 
 export function readModels(key: string | null, signal?: AbortSignal): Promise<Answer<ModelList>> {
   return call('listModels', {}, { key, signal });
+}
+
+/** The newest pictures that users show to everybody. */
+export function readGallery(signal?: AbortSignal): Promise<Answer<GalleryPage>> {
+  return call('listGallery', { query: { type: 'image', limit: GALLERY_MAX } }, { signal });
 }
 
 export function readAccount(key: string, signal?: AbortSignal): Promise<Answer<AccountView>> {

@@ -11,14 +11,14 @@ import { AccountView, CancelView, HealthView, ModelList, QuoteView } from '#sche
 import type { Availability } from '#schema/api.ts';
 import { ERRORS, ErrorBody } from '#schema/error.ts';
 import type { ErrorCode } from '#schema/error.ts';
+import { GalleryPage } from '#schema/gallery.ts';
 import { JobRequest, isTerminal, toSpec } from '#schema/job.ts';
 import type { ImageSpec } from '#schema/job.ts';
 import { JSON_BODY_BYTES_MAX } from '#schema/limits.ts';
 import { MODELS, findModel } from '#schema/model.ts';
-import type { JobType } from '#schema/model.ts';
 import { PLANS } from '#schema/plan.ts';
 import type { PlanId } from '#schema/plan.ts';
-import { quoteMillitokens, toTokens } from '#schema/price.ts';
+import { quoteMillitokens, tellPrice, toTokens } from '#schema/price.ts';
 import { DoubleJob } from './double-job.ts';
 import type { JobPace } from './double-job.ts';
 import { serveStatic } from './static-site.ts';
@@ -35,6 +35,8 @@ export interface World {
   cutStreamsAfter: number;
   /** Takes the next submits, but cuts their answers off. */
   loseSubmitAnswers: number;
+  /** Jobs in the gallery with their prompts; null: not shown. */
+  readonly shown: Map<string, string | null>;
   /** What was seen, for assertions. */
   readonly seen: { submits: string[]; lastEventIds: string[]; jobs: Map<string, string> };
 }
@@ -59,14 +61,6 @@ const ONLINE: Readonly<Record<string, Availability>> = {
   flite: 'installed',
   sdxl: 'installed',
 };
-const PER: Readonly<Record<JobType, string>> = {
-  image: '1024x1024 image',
-  video: '5 s of 1280x720 video',
-  text: '500 tokens of text',
-  speech: '1000 characters of speech',
-  music: 'minute of music',
-  transcription: 'recording',
-};
 const CUT_AFTER_MS = 150;
 const ACCOUNT = '01k9abcdefghjkmnpqrstvwxyz';
 
@@ -80,6 +74,7 @@ function newWorld(): World {
     refuseStreams: false,
     cutStreamsAfter: 0,
     loseSubmitAnswers: 0,
+    shown: new Map(),
     seen: { submits: [], lastEventIds: [], jobs: new Map() },
   };
 }
@@ -104,6 +99,7 @@ export async function startApiDouble(out: string, port = 0): Promise<ApiDouble> 
     if (path === '/health') return json(response, 200, health(world));
     if (path.startsWith('/media/')) return sendPicture(context);
     if (path === '/v1/models') return json(response, 200, models(world));
+    if (path === '/v1/gallery') return json(response, 200, gallery());
     if (!path.startsWith('/v1/')) return serveStatic(out, path, response);
     if (request.headers.authorization !== `Bearer ${apiKey}`) {
       return refuse(response, 'unauthorized', 'This key is unknown or revoked');
@@ -116,6 +112,19 @@ export async function startApiDouble(out: string, port = 0): Promise<ApiDouble> 
     if (verb === 'events') return sendEvents(context, job);
     if (verb === 'cancel') return json(response, 200, CancelView.parse({ result: job.cancel() }));
     return json(response, 200, job.view);
+  }
+
+  function gallery(): GalleryPage {
+    const shown = [...jobs.values()].filter(({ view }) => world.shown.has(view.id));
+    const data = shown.map(({ view }) => ({
+      job_id: view.id,
+      type: 'image' as const,
+      model: view.model,
+      prompt: world.shown.get(view.id) ?? null,
+      published_at: view.created_at,
+      artifacts: view.artifacts,
+    }));
+    return GalleryPage.parse({ data, next_cursor: null } satisfies GalleryPage);
   }
 
   function held(): number {
@@ -275,7 +284,7 @@ function models(world: World): ModelList {
       title: model.title,
       description: model.about,
       plan: model.plan,
-      price: { tokens: model.factorMillis / 1000, per: PER[model.type] },
+      price: tellPrice(model),
       limits: {},
       defaults: {},
       accepts: [...model.accepts],

@@ -16,7 +16,7 @@ afterEach(() => double.reset());
 
 describePage('the first page, against the double', () => Promise.resolve(double));
 
-describe('the first page when things go wrong', () => {
+describe('the first page in every state of the service', () => {
   let browser: Browser;
   let context: BrowserContext;
 
@@ -112,6 +112,24 @@ describe('the first page when things go wrong', () => {
     await page.getByText('No GPU is online just now.').waitFor();
     await page.getByText('Not working just now: the history.').waitFor();
     await page.locator('[data-model="painter"]').getByText('Offline').waitFor();
+  });
+
+  it('shows pictures whose makers chose to, with the prompt only where they did', async () => {
+    const page = await start();
+    expect(await page.getByTestId('gallery').count()).toBe(0);
+    await page.getByRole('button', { name: press }).click();
+    await page.getByTestId('picture').waitFor();
+    const [jobId = ''] = double.world.seen.jobs.values();
+    double.world.shown.set(jobId, 'A sunset over mountains');
+    await page.reload();
+    const shown = page.getByTestId('gallery').getByRole('img', { name: 'A sunset over mountains' });
+    await shown.scrollIntoViewIfNeeded();
+    const width = () => shown.evaluate((image: HTMLImageElement) => image.naturalWidth);
+    await expect.poll(width).toBeGreaterThan(0);
+    double.world.shown.set(jobId, null);
+    await page.reload();
+    await page.getByRole('img', { name: /^A picture by / }).waitFor();
+    expect(await page.getByTestId('gallery').textContent()).not.toContain('sunset');
   });
 
   it('offers no size beyond the plan', async () => {

@@ -25,7 +25,13 @@ export default function DocsPage() {
           </a>
           .
         </p>
-        <nav aria-label="Guides" className="mt-6 flex flex-wrap gap-x-6 gap-y-1">
+        <nav aria-label="Guides" className="mt-6 flex flex-wrap items-center gap-x-6 gap-y-1">
+          <a
+            className="text-link inline-flex min-h-11 items-center font-semibold"
+            href="/docs/guides"
+          >
+            Guides
+          </a>
           {GUIDES.map(({ id, title }) => (
             <a
               key={id}

@@ -6,7 +6,7 @@ export const BATCHES: Guide = {
   title: 'Batches',
   text: [
     'Up to a hundred jobs go in one request, which counts once against the rate limit. Each is accepted or refused by itself: the answer is 200, with a job or an error for each, in their order.',
-    'An Idempotency-Key is for the whole request. Send the same batch again with it and no job is made twice.',
+    'An `Idempotency-Key` is for the whole request. Send the same batch again with it and no job is made twice.',
   ],
   code: {
     curl: `curl -s "$TESSERA_URL/v1/jobs/batch" \\

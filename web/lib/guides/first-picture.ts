@@ -5,8 +5,8 @@ export const FIRST_PICTURE: Guide = {
   id: 'first-picture',
   title: 'First picture',
   text: [
-    'A job is submitted, waits for a GPU, runs and leaves its results at signed URLs that work for an hour; ask for the job again to get new ones. With “Prefer: wait=60” the answer comes when the job has ended, or after 60 seconds as it stands then.',
-    'Leave the model out and the first one that is online is taken. Add “?dry_run=1” to learn the price and the waiting time without submitting anything.',
+    'A job is submitted, waits for a GPU, runs and leaves its results at signed URLs that work for an hour; ask for the job again to get new ones. With `Prefer: wait=60` the answer comes when the job has ended, or after 60 seconds as it stands then.',
+    'Leave the model out and the first one that is online is taken. Add `?dry_run=1` to learn the price and the waiting time without submitting anything.',
   ],
   code: {
     curl: `curl -s "$TESSERA_URL/v1/jobs" \\

@@ -10,9 +10,9 @@ export const LIMITS: Guide = {
   id: 'limits',
   title: 'Limits',
   text: [
-    `Requests a minute: ${RATES}. Every answer tells how it stands: RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset, in seconds. Beyond it the answer is 429 rate_limited with Retry-After. A key can have a smaller budget and fewer models than its account.`,
-    `Tokens a day, renewed at 00:00 UTC: ${PLANS.starter.dailyMillitokens / 1000} on Starter, ${PLANS.pro.dailyMillitokens / 1000} on Pro. A job holds its highest possible price and settles the real one at its end; one that fails costs nothing. Beyond it the answer is 429 tokens_exhausted.`,
-    'The queue has limits too: too_many_jobs when too many of yours are open, queue_full and no_agent (503) when the service is. The limits of each model are in “/v1/models”, and an error for a field over its limit names the field, the limit and the value sent.',
+    `Requests a minute: ${RATES}. Every answer tells how it stands: \`RateLimit-Limit\`, \`RateLimit-Remaining\` and \`RateLimit-Reset\`, in seconds. Beyond it the answer is 429 \`rate_limited\` with \`Retry-After\`. A key can have a smaller budget and fewer models than its account.`,
+    `Tokens a day, renewed at 00:00 UTC: ${PLANS.starter.dailyMillitokens / 1000} on Starter, ${PLANS.pro.dailyMillitokens / 1000} on Pro. A job holds its highest possible price and settles the real one at its end; one that fails costs nothing. Beyond it the answer is 429 \`tokens_exhausted\`.`,
+    'The queue has limits too: `too_many_jobs` when too many of yours are open, `queue_full` and `no_agent` (503) when the service is. The limits of each model are in `/v1/models`, and an error for a field over its limit names the field, the limit and the value sent.',
   ],
   code: {
     curl: `# The day's balance and the account's limits

@@ -5,8 +5,8 @@ export const RETRIES: Guide = {
   id: 'idempotent-retries',
   title: 'Idempotent retries',
   text: [
-    'An answer may get lost on its way while the job was made. Give each job an Idempotency-Key of your own, and repeat the request with it as often as you need: for 24 hours it finds the job that it made, and the answer has “idempotent-replayed: true”. The same key with another body is refused with idempotency_conflict.',
-    'Repeat after a lost connection, after 429 and after 503, and wait for the seconds in Retry-After. Any other 4xx stays as it is until you change the request.',
+    'An answer may get lost on its way while the job was made. Give each job an `Idempotency-Key` of your own, and repeat the request with it as often as you need: for 24 hours it finds the job that it made, and the answer has `idempotent-replayed: true`. The same key with another body is refused with `idempotency_conflict`.',
+    'Repeat after a lost connection, after 429 and after 503, and wait for the seconds in `Retry-After`. Any other 4xx stays as it is until you change the request.',
   ],
   code: {
     curl: `# curl repeats lost connections, 429 and 503 and heeds Retry-After; the key makes it safe

@@ -5,8 +5,8 @@ export const STREAMING: Guide = {
   id: 'streaming-text',
   title: 'Streaming text',
   text: [
-    'The text endpoints are OpenAI’s: any client of theirs works with the base URL set to “/v1” of this site and your key. The stream begins at once; while the job waits for a GPU, comments keep it open. A client that goes away cancels its job.',
-    'Every job, of whatever type, has a stream of its own at “/v1/jobs/JOB_ID/events”: state, progress, previews and text. Reconnect with “Last-Event-ID” and nothing is missing.',
+    'The text endpoints are OpenAI’s: any client of theirs works with the base URL set to `/v1` of this site and your key. The stream begins at once; while the job waits for a GPU, comments keep it open. A client that goes away cancels its job.',
+    'Every job, of whatever type, has a stream of its own at `/v1/jobs/JOB_ID/events`: state, progress, previews and text. Reconnect with `Last-Event-ID` and nothing is missing.',
   ],
   code: {
     curl: `curl -sN "$TESSERA_URL/v1/chat/completions" \\

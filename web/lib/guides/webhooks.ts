@@ -5,8 +5,8 @@ export const WEBHOOKS: Guide = {
   id: 'webhooks',
   title: 'Webhooks, verified',
   text: [
-    'Register an endpoint once, or name one in “webhook” of a single job. Each message is { type, timestamp, data }, signed as standardwebhooks.com describes: verify it over the raw body, before you parse it, and drop what is older than five minutes. The secret is shown when the endpoint is made.',
-    'Answer with any 2xx within fifteen seconds. Otherwise we try ten times over two hours, always with the same “webhook-id”: remember it, since a message may come twice.',
+    'Register an endpoint once, or name one in `webhook` of a single job. Each message is `{ type, timestamp, data }`, signed as standardwebhooks.com describes: verify it over the raw body, before you parse it, and drop what is older than five minutes. The secret is shown when the endpoint is made.',
+    'Answer with any 2xx within fifteen seconds. Otherwise we try ten times over two hours, always with the same `webhook-id`: remember it, since a message may come twice.',
   ],
   code: {
     curl: `# Register; the answer has the secret, whsec_…, which is shown once

@@ -2,6 +2,7 @@
 import type { Metadata } from 'next';
 import { CodeTabs } from '../../../components/code-tabs.tsx';
 import { PageFrame } from '../../../components/page-frame.tsx';
+import { Prose } from '../../../components/prose.tsx';
 import { GUIDES } from '../../../lib/guides.ts';
 
 export const metadata: Metadata = {
@@ -43,9 +44,7 @@ export default function GuidesPage() {
             <section key={guide.id} id={guide.id} className="mt-14 scroll-mt-6">
               <h2 className="font-display text-2xl font-bold tracking-tight">{guide.title}</h2>
               {guide.text.map((paragraph) => (
-                <p key={paragraph} className="mt-3 max-w-180">
-                  {paragraph}
-                </p>
+                <Prose key={paragraph} text={paragraph} className="mt-3 max-w-180" />
               ))}
               <CodeTabs title={guide.title} code={guide.code} />
             </section>
