@@ -21,7 +21,14 @@ import {
   type Bill,
   type PricedItem,
 } from './price.ts';
-import { OWN_LOOK, sumOf, toPhase, type Phase, type Reading } from './meter.ts';
+import {
+  MESSAGES_PER_REQUEST,
+  OWN_LOOK,
+  sumOf,
+  toPhase,
+  type Phase,
+  type Reading,
+} from './meter.ts';
 import type { Report } from './report.ts';
 import { Stand } from './stand.ts';
 import { tell } from './table.ts';
@@ -70,8 +77,9 @@ export async function measureCost(): Promise<Report> {
 async function watchIdle(stand: Stand): Promise<Idle> {
   const look = async () => {
     const { classes } = (await stand.ask('/bench/meter')) as Reading;
-    const { requests, activeMs } = classes['Scheduler']!;
-    return { polls: requests['acquire'] ?? 0, activeMs, at: performance.now() };
+    const { requests, messages, activeMs } = classes['Scheduler']!;
+    const polls = (requests['acquire'] ?? 0) + (messages?.['acquire'] ?? 0);
+    return { polls, activeMs, at: performance.now() };
   };
   const next = async (after: number) => {
     for (;;) {
@@ -106,8 +114,8 @@ function toMonth({ pollMs, activeShare }: Idle): Bill {
   const monthMs = MONTH_S * 1000;
   const amounts: Partial<Record<PricedItem, number>> = {
     rowsWritten: monthMs / AGENT_SEEN_WRITE_MS,
-    objectRequests: monthMs / pollMs,
-    workerRequests: monthMs / pollMs,
+    // A poll and its end; the socket passes the Worker by.
+    objectRequests: (2 * monthMs) / pollMs / MESSAGES_PER_REQUEST,
     objectGbSeconds: activeShare * MONTH_S * OBJECT_GB,
   };
   return mapBill((item) => amounts[item] ?? 0);
@@ -154,8 +162,9 @@ function describe(shared: Phase, own: Phase, idle: Idle): Report {
       `list prices of ${PRICED_ON}, beyond what the paid plan includes`,
       `calls of objects, ${JOBS} jobs of one account: ${tellCounts(shared.requests)}`,
       `calls of objects, ${JOBS} jobs of an account each: ${tellCounts(own.requests)}`,
-      "a job's GB-seconds are those of its Account and Feed; the Scheduler's are in the agent's " +
-        'month, since parked polls keep it active whatever comes: the agents of a pool share them',
+      "a job's GB-seconds are those of its Account and Feed; the Scheduler's are not seen whole: " +
+        'between the messages of sockets it sleeps',
+      `an agent's calls are messages, ${MESSAGES_PER_REQUEST} charged as one request`,
       "not counted: the Worker's CPU time, Postgres, and reads of results by users",
     ],
     targets: [

@@ -14,6 +14,8 @@ export interface Wire<Lease> {
   acquire(post: Post, agent: number): Promise<Lease | null>;
   /** Acknowledged when the end is durable; may bring the next job. */
   complete(post: Post, agent: number, lease: Lease): Promise<Lease | null>;
+  /** Cuts connections of its own. */
+  close?(): Promise<void>;
 }
 
 /** One JSON request; rejects unless the answer is 2xx. */
@@ -86,7 +88,7 @@ export class HttpContender<Lease> implements Contender {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.all(this.#pools.map((pool) => pool.destroy()));
+    await Promise.all([...this.#pools.map((pool) => pool.destroy()), this.#wire.close?.()]);
     await this.#agents;
     await this.#end();
   }

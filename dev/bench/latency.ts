@@ -106,7 +106,7 @@ async function openOurs(stand: Stand, stops: (() => Promise<void>)[]): Promise<T
     runs: [],
   });
   const key = await stand.createAccount('admin');
-  const agent = await registerAgent(post, await stand.issueAgent());
+  const agent = await registerAgent(stand.url, await stand.issueAgent());
   return [
     bare(EMPTY, '/bench/empty', 'nothing to write'),
     bare(ROW, '/bench/row', TESSERA_DURABILITY),

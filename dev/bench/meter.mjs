@@ -2,7 +2,7 @@
  * Joined to the Worker's bundle before the probe where cost is measured: counts what Cloudflare
  * charges for, object by object, around classes that know nothing of it. Rows are those that
  * SQLite's own cursors report; an object is active while a call, an alarm, a parked poll or a
- * promise it waits for is open.
+ * promise it waits for is open. Messages of sockets are counted apart, by their verb.
  *
  * `BUNDLE.meter()` gives the counts since the start.
  */
@@ -16,7 +16,9 @@ class MeteredObject {
   since = 0;
 
   constructor(name) {
-    METER.classes[name] ??= { requests: {}, rows: 0, alarmsSet: 0, activeMs: 0, objects: 0 };
+    METER.classes[name] ??= {
+      ...{ requests: {}, messages: {}, rows: 0, alarmsSet: 0, activeMs: 0, objects: 0 },
+    };
     this.counts = METER.classes[name];
     this.counts.objects += 1;
     meterObjects.add(this);
@@ -86,6 +88,12 @@ function countRequest({ counts: { requests } }, method, answer) {
   requests[name] = (requests[name] ?? 0) + 1;
 }
 
+/** What a socket brings: pings do not wake the object. */
+function countMessage({ counts: { messages } }, text) {
+  const { verb = 'none' } = JSON.parse(text);
+  messages[verb] = (messages[verb] ?? 0) + 1;
+}
+
 /** A call by the platform has no caller on the stack; one by the object itself has. */
 function isCalledFromOutside({ stack }) {
   return stack.split('\n').length === 2;
@@ -107,7 +115,9 @@ function meterClass(name, Real) {
     Object.defineProperty(Metered.prototype, method, {
       value(...args) {
         const object = objects.get(this);
-        const isRequest = isCalledFromOutside(new Error('who calls'));
+        const isMessage = method === 'webSocketMessage';
+        if (isMessage) countMessage(object, args[1]);
+        const isRequest = !isMessage && isCalledFromOutside(new Error('who calls'));
         const result = object.follow(real.apply(this, args), object.begin());
         if (isRequest) {
           result.then(

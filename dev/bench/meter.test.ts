@@ -69,6 +69,19 @@ describe('toPhase', () => {
     });
   });
 
+  it('bills twenty messages of a socket as one request, and counts each as a call', () => {
+    const { Scheduler } = AFTER.classes;
+    const messages = { complete: 40, acquire: 10, end: 9, renew: 1 };
+    const talked = {
+      ...AFTER,
+      classes: { ...AFTER.classes, Scheduler: { ...Scheduler!, messages } },
+    };
+    const { bill, lifeRequests, requests } = toPhase(AFTER, talked);
+    expect(bill.objectRequests).toBe(3);
+    expect(lifeRequests).toBe(40);
+    expect(requests['Scheduler.complete']).toBe(40);
+  });
+
   it('bills nothing between two equal readings', () => {
     const { bill, lifeRequests } = toPhase(AFTER, AFTER);
     expect(sumOf(bill)).toBe(0);

@@ -7,6 +7,8 @@ import { mapBill, OBJECT_GB, type Bill, type PricedItem } from './price.ts';
 /** What meter.mjs has counted of one class of objects. */
 export interface ClassCounts {
   readonly requests: Readonly<Record<string, number>>;
+  /** Of sockets, by verb. */
+  readonly messages?: Readonly<Record<string, number>>;
   readonly rows: number;
   readonly rowsRead?: number;
   readonly alarmsSet: number;
@@ -20,14 +22,22 @@ export interface Reading {
 /** What a phase used, beside its bill. */
 export interface Phase {
   readonly bill: Bill;
-  /** Requests to objects, but for progress and parked polls. */
+  /** Requests and messages to objects, but for progress and parked polls. */
   readonly lifeRequests: number;
   readonly requests: Readonly<Record<string, number>>;
   readonly alarmRows: number;
 }
 
 /** Calls of agents that wait or report progress, and our own look at the queue. */
-const ASIDE = ['Scheduler.acquire', 'Scheduler.control', 'Scheduler.renew', 'Scheduler.overview'];
+const ASIDE = [
+  'Scheduler.acquire',
+  'Scheduler.control',
+  'Scheduler.renew',
+  'Scheduler.end',
+  'Scheduler.overview',
+];
+/** Messages that are charged as one request. */
+export const MESSAGES_PER_REQUEST = 20;
 export const OWN_LOOK = 'Scheduler.overview';
 
 /** The bill of what lies between two readings. */
@@ -37,21 +47,27 @@ export function toPhase(before: Reading, after: Reading): Phase {
   const names = Object.keys(after.classes);
   const sum = (read: (counts: ClassCounts) => number) =>
     names.reduce((total, name) => total + grown(read, name), 0);
-  const requests = Object.fromEntries(
-    names
-      .flatMap((name) =>
-        Object.keys(after.classes[name]!.requests).map((method): [string, number] => [
-          `${name}.${method}`,
-          grown((counts) => counts.requests[method] ?? 0, name),
-        ]),
-      )
-      .filter(([, count]) => count > 0),
-  );
+  const count = (kind: 'requests' | 'messages') =>
+    Object.fromEntries(
+      names
+        .flatMap((name) =>
+          Object.keys(after.classes[name]![kind] ?? {}).map((method): [string, number] => [
+            `${name}.${method}`,
+            grown((counts) => counts[kind]?.[method] ?? 0, name),
+          ]),
+        )
+        .filter(([, counted]) => counted > 0),
+    );
+  const [called, messages] = [count('requests'), count('messages')];
+  const requests = { ...called };
+  for (const [name, counted] of Object.entries(messages)) {
+    requests[name] = (requests[name] ?? 0) + counted;
+  }
   const paths = Object.entries(after.paths)
     .map(([path, count]): [string, number] => [path, count - (before.paths[path] ?? 0)])
     .filter(([path]) => !path.includes('/admin/'));
   const uploads = paths.filter(([path]) => path.includes('/artifacts/'));
-  const all = sumOf(requests) - (requests[OWN_LOOK] ?? 0);
+  const all = sumOf(called) - (called[OWN_LOOK] ?? 0) + sumOf(messages) / MESSAGES_PER_REQUEST;
   const alarmRows = sum(({ alarmsSet }) => alarmsSet);
   const schedulerMs = grown(({ activeMs }) => activeMs, 'Scheduler');
   const amounts: Record<PricedItem, number> = {

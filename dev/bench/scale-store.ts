@@ -36,7 +36,7 @@ export async function measureStore(
     const post = makePost(pool);
     const key = await stand.createAccount('admin');
     const models = MODELS.map(({ id }) => id);
-    const agent = await registerAgent(post, await stand.issueAgent(), models);
+    const agent = await registerAgent(stand.url, await stand.issueAgent(), models);
     const orders = new CorePool();
     let waiting = 0;
     const found: StoreFigures[] = [];
@@ -49,9 +49,9 @@ export async function measureStore(
       };
       await time(into?.rowUs, () => post('/bench/row', REQUEST));
       await time(into?.submitUs, () => post('/v1/jobs', REQUEST, key));
-      const job = await time(into?.acquireUs, () => acquireJob(post, agent, 0));
+      const job = await time(into?.acquireUs, () => acquireJob(agent, 0));
       if (job === null) throw new Error('something waits for the agent');
-      await time(into?.completeUs, () => completeJob(post, agent, { job, last: true }));
+      await time(into?.completeUs, () => completeJob(agent, { job, last: true }));
     };
     for (const size of sizes) {
       for (; waiting < size; waiting += ORDERS_A_CALL) {

@@ -1,12 +1,17 @@
 /**
- * Tessera as its users and agents call it, with the protocol's requests and nothing else: jobs of
- * many accounts by `/v1/jobs`, agents by `/agent/v1/*`. The test agents make no pictures: they
- * complete at once, without artifacts.
+ * Tessera as its users and agents call it: jobs of many accounts by `/v1/jobs`, agents by the real
+ * agent's client, which is a socket each. The test agents make no pictures: they complete at once,
+ * without artifacts.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LeasedJob } from '#schema/agent-protocol.ts';
+import { ERRORS } from '#schema/error.ts';
 import { POLL_MS } from '#schema/limits.ts';
+import type { ModelId } from '#schema/model.ts';
+import { EdgeClient } from '../../agent/edge-client.ts';
+import type { Result } from '../../agent/edge-client.ts';
+import type { CallFailure } from '../../agent/session/state.ts';
 import { CallError } from '../api.ts';
 import { AGENTS, REQUEST, type Contender } from './contender.ts';
 import { HttpContender, type Post, type Wire } from './http-contender.ts';
@@ -20,58 +25,58 @@ export const TESSERA_DURABILITY = 'fsync: WAL, each commit';
 
 /** An agent that has registered. */
 export interface TestAgent {
-  readonly token: string;
+  readonly edge: EdgeClient;
   readonly sessionId: string;
 }
 
 /** Accounts that submit in turn: a service has many, and each is an object of its own. */
 const ACCOUNTS = 64;
 const AGAIN_MS = 20;
-const RESIDENT = [REQUEST.model];
+const RESIDENT: ModelId[] = [REQUEST.model];
+/** The race has a patience of its own. */
+const LIMITS = { timeoutMs: 600_000, signal: new AbortController().signal };
 const TIMINGS = { loadMs: 0, serviceMs: 1, uploadMs: 0 };
 
-/** Registers an agent that can run these models. */
+/** Registers an agent that can run these models; it calls as a real one does. */
 export async function registerAgent(
-  post: Post,
+  url: string,
   token: string,
   models: readonly string[] = RESIDENT,
 ): Promise<TestAgent> {
+  const edge = new EdgeClient({ url: new URL(url), token, version: 'bench' });
   const sessionId = randomUUID();
-  const engines = [{ engine: 'bench', version: '1', models }];
+  const engines = [{ engine: 'bench', version: '1', models: [...models], batchMax: 1 }];
   const capabilities = { gpu: null, engines };
-  const body = { sessionId, version: 'bench', capabilities, holding: [] };
-  await post('/agent/v1/register', body, token);
-  return { token, sessionId };
+  take(
+    await edge.call('register', { sessionId, version: 'bench', capabilities, holding: [] }, LIMITS),
+  );
+  return { edge, sessionId };
 }
 
 /** One long poll, or one look when it may not wait. */
 export async function acquireJob(
-  post: Post,
-  agent: TestAgent,
+  { edge, sessionId }: TestAgent,
   waitMs = POLL_MS,
 ): Promise<LeasedJob | null> {
-  const { token, sessionId } = agent;
-  const body = { sessionId, holding: [], resident: RESIDENT, waitMs };
-  return ((await post('/agent/v1/acquire', body, token)) as { job: LeasedJob | null }).job;
+  const body = { sessionId, holding: [], resident: RESIDENT, busyMs: 0, waitMs };
+  return take(await edge.call('acquire', body, LIMITS)).job;
 }
 
 /** Ends a job; brings the next one when there is one, unless it is the `last`. */
 export async function completeJob(
-  post: Post,
-  agent: TestAgent,
+  { edge, sessionId }: TestAgent,
   { job, last }: { job: LeasedJob; last: boolean },
 ): Promise<LeasedJob | null> {
   const { jobId, fencingToken } = job;
   const body = {
-    sessionId: agent.sessionId,
+    sessionId,
     lease: { jobId, fencingToken },
     artifacts: [],
     usage: { steps: REQUEST.steps },
     timings: TIMINGS,
-    next: last ? null : { resident: RESIDENT, holding: [] },
+    next: last ? null : { resident: RESIDENT, holding: [], busyMs: 0 },
   };
-  const answer = await post('/agent/v1/complete', body, agent.token);
-  return (answer as { next: { job: LeasedJob | null } | null }).next?.job ?? null;
+  return take(await edge.call('complete', body, LIMITS)).next?.job ?? null;
 }
 
 /** The requests of these agents, and of these accounts' keys in turn. */
@@ -82,22 +87,31 @@ export function tesseraWire(
   let turn = 0;
   return {
     submit: (submits, count) => submitJobs(submits, keys[turn++ % keys.length]!, count),
-    acquire: (polls, agent) => acquireJob(polls, agents[agent]!),
-    complete: (polls, agent, job) => completeJob(polls, agents[agent]!, { job, last: false }),
+    acquire: (_, agent) => acquireJob(agents[agent]!),
+    complete: (_, agent, job) => completeJob(agents[agent]!, { job, last: false }),
+    close: async () => {
+      await Promise.all(agents.map(({ edge }) => edge.close()));
+    },
   };
+}
+
+function take<T>(result: Result<T, CallFailure>): T {
+  if (result.ok) return result.value;
+  const { failure } = result;
+  if (failure.reason !== 'refused') throw new Error(failure.detail);
+  throw new CallError('/agent/v1', ERRORS[failure.code].status, failure.detail);
 }
 
 /** Tessera with 16 test agents, once with jobs of many accounts in turn and once with one's. */
 export async function startTessera(
   stand: Stand,
-  post: Post,
 ): Promise<{ contenders: Contender[]; batches: boolean }> {
   const keys: string[] = [];
   for (let n = 0; n < ACCOUNTS; n += 1) keys.push(await stand.createAccount('pro'));
   const admin = await stand.createAccount('admin');
   const agents: TestAgent[] = [];
   for (let n = 0; n < AGENTS; n += 1) {
-    agents.push(await registerAgent(post, await stand.issueAgent()));
+    agents.push(await registerAgent(stand.url, await stand.issueAgent()));
   }
   const wire = tesseraWire(keys, agents);
   const many = new HttpContender({

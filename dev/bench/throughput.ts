@@ -4,10 +4,8 @@
  * them alike; each is also run bare and behind HTTP, since Tessera's clients and agents come by
  * HTTP always.
  */
-import { Pool } from 'undici';
 import { startBare } from './bare-contender.ts';
 import { AGENTS, type Contender } from './contender.ts';
-import { makePost } from './http-contender.ts';
 import { startHttpPeer } from './http-peer.ts';
 import type { PeerName, PeerPlace } from './peer.ts';
 import { race } from './race.ts';
@@ -86,9 +84,7 @@ async function startOurs(
   { only }: ThroughputOptions,
   { stops, remarks }: Field,
 ): Promise<Entrant[]> {
-  const pool = new Pool(stand.url, { connections: 4 });
-  const { contenders, batches } = await startTessera(stand, makePost(pool));
-  await pool.close();
+  const { contenders, batches } = await startTessera(stand);
   for (const contender of contenders) stops.push(() => contender.stop());
   if (!batches) remarks.push('tessera: no batches, since this build has no POST /v1/jobs/batch');
   return contenders
