@@ -26,6 +26,8 @@ const PRIVATE = new Set([
 /** Longest string in a line, then in a line that was too long with it. */
 const STRING_CHARS = [4000, 1000, 200] as const;
 const CAUSES_MAX = 3;
+/** A string so short is never cut. */
+const PLAIN_CHARS_MAX = 100;
 
 /** Notes something that happened. */
 export function logInfo(operation: string, fields: LogFields = {}): void {
@@ -45,12 +47,23 @@ export function logError(operation: string, error: unknown, fields: LogFields = 
 /** One line of the log, valid JSON however large the fields are. */
 export function formatLine(level: Level, operation: string, fields: LogFields): string {
   const event = { at: new Date().toISOString(), level, op: operation, ...fields };
+  // Most lines: nothing in them to hide or to cut.
+  if (Object.entries(fields).every(isPlain)) {
+    const line = JSON.stringify(event);
+    if (fits(line)) return line;
+  }
   for (const charsMax of STRING_CHARS) {
     const line = JSON.stringify(event, shorten(charsMax));
     if (fits(line)) return line;
   }
   const message = JSON.stringify(fields['error'] ?? null, shorten(500)).slice(0, 1000);
   return JSON.stringify({ at: event.at, level, op: operation, cut: true, message });
+}
+
+function isPlain([key, value]: readonly [string, unknown]): boolean {
+  if (PRIVATE.has(key)) return false;
+  if (typeof value === 'string') return value.length <= PLAIN_CHARS_MAX;
+  return value == null || typeof value === 'number' || typeof value === 'boolean';
 }
 
 function fits(line: string): boolean {

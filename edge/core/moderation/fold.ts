@@ -29,6 +29,7 @@ const LEET = toMap('0o 1i 3e 4a 5s 7t 8b 9g @a $s !i +t |l €e');
 
 /** All of ASCII: nothing to fold but case. */
 const PLAIN = /^[\0-\x7f]*$/;
+const LETTERS = /^[a-z]+$/;
 const DRAWN_OUT = /(.)\1\1/u;
 const INVISIBLE = /[\p{Cf}\p{M}\u115f\u1160\u3164\uffa0]/gu;
 const SEPARATOR = /[\s,;:(){}[\]<>"“”«»/\\?…]+/u;
@@ -67,6 +68,8 @@ function splitParts(text: string): string[] {
 }
 
 function squeeze(chunk: string): string {
+  // Most words: nothing in them stands for anything else.
+  if (LETTERS.test(chunk)) return chunk;
   const inner = chunk.replaceAll(SIGNS_AROUND, '');
   if (!/\p{L}/u.test(inner)) return inner.replaceAll(/[^\p{N}]/gu, '');
   return toLetters(inner).replaceAll(/[^\p{L}\p{N}]/gu, '');
