@@ -21,6 +21,18 @@ describe('every answer', () => {
     }
   });
 
+  it('to a path of OpenAI that is not here says so, however large its body', async () => {
+    const world = new HttpWorld();
+    for (const path of ['/v1/responses', '/v1/images/variations']) {
+      const headers = { 'content-length': '20000000' };
+      const answer = await world.call('POST', path, { body: 'x', headers });
+      const { message } = await expectError(answer, 'not_found');
+      expect(message).toBe(
+        `There is no ${path} here; http://127.0.0.1:8787/docs lists what there is.`,
+      );
+    }
+  });
+
   it.each([
     ['DELETE', '/v1/jobs', 'GET, HEAD, POST'],
     ['POST', '/v1/models', 'GET, HEAD'],

@@ -15,6 +15,7 @@ import { onInvalid } from './routes/access.ts';
 import { adminAccountRoutes } from './routes/admin-accounts.ts';
 import { adminJobRoutes } from './routes/admin-jobs.ts';
 import { adminRoutes } from './routes/admin.ts';
+import { agentUploadRoutes } from './routes/agent-upload.ts';
 import { agentRoutes } from './routes/agent.ts';
 import { botRoutes } from './routes/bots.ts';
 import { catalogRoutes } from './routes/catalog.ts';
@@ -40,7 +41,7 @@ import { videoRoutes } from './routes/openai/videos.ts';
 import { serveOpenApi } from './routes/openapi.ts';
 import { usageRoutes } from './routes/usage.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
-import { Refused, refuse, toErrorAnswer } from './routes/wire.ts';
+import { Refused, refuse, toErrorAnswer, withUpgrade } from './routes/wire.ts';
 import type { Wire } from './routes/wire.ts';
 
 /** Paths that answer JSON even where there is nothing; all others are the site's. */
@@ -48,6 +49,9 @@ const API_PATH = /^\/(v1|agent|hooks|auth|media|admin|openapi\.json|health|metri
 /** The only bodies that are not JSON alone: files, streamed, with limits of their own. */
 const UPLOAD_PATH =
   /^\/(agent\/v1\/jobs\/|v1\/(files|images\/edits|audio\/trans(criptions|lations)|videos)$)/;
+
+/** Of a path, in a message. */
+const PATH_CHARS_SHOWN_MAX = 100;
 
 export const app = new OpenAPIHono<AppEnv>({ defaultHook: onInvalid });
 
@@ -70,7 +74,9 @@ app.use(async (c, next) => {
   if (method === 'GET' || method === 'HEAD' || UPLOAD_PATH.test(c.req.path)) return next();
   const declared = headers.get('content-length');
   if (declared === null || headers.has('transfer-encoding')) return limitStream(c, next);
-  if (Number(declared) > JSON_BODY_BYTES_MAX) refuseBody();
+  const isLarge = Number(declared) > JSON_BODY_BYTES_MAX;
+  // Where there is nothing, that is what is wrong.
+  if (isLarge && allowedMethods(c.req.path).length > 0) refuseBody();
   return next();
 });
 
@@ -94,6 +100,7 @@ app.route('/', videoRoutes);
 app.route('/', videoContentRoutes);
 app.route('/', modelRoutes);
 app.route('/', agentRoutes);
+app.route('/', agentUploadRoutes);
 app.route('/', adminRoutes);
 app.route('/', botRoutes);
 app.route('/', hookRoutes);
@@ -112,7 +119,7 @@ app.notFound(async (c) => {
     }
   }
   const allow = allowedMethods(c.req.path);
-  if (allow.length === 0) return render(c, { code: 'not_found' });
+  if (allow.length === 0) return render(c, toNowhere(c));
   return render(c, { code: 'method_not_allowed', headers: { allow: allow.join(', ') } });
 });
 
@@ -134,16 +141,17 @@ app.onError((error, c) => {
   );
 });
 
-function render(c: Context<AppEnv>, wire: Wire): Response {
-  const requestId = c.get('requestId');
-  const told = wire.code === 'plan_required' ? withUpgrade(wire, c.get('origin')) : wire;
-  const { body, status, headers } = toErrorAnswer(told, requestId);
-  return c.json(body, status, { ...headers, 'x-request-id': requestId });
+/** For a path that is none, as of a part of another's API that is not here. */
+function toNowhere(c: Context<AppEnv>): Wire {
+  const path = c.req.path.slice(0, PATH_CHARS_SHOWN_MAX);
+  const message = `There is no ${path} here; ${c.get('origin')}/docs lists what there is.`;
+  return { code: 'not_found', message };
 }
 
-/** Where the plan that is needed can be had. */
-function withUpgrade(wire: Wire, origin: string): Wire {
-  return { ...wire, details: { ...wire.details, upgrade_url: `${origin}/#plans` } };
+function render(c: Context<AppEnv>, wire: Wire): Response {
+  const requestId = c.get('requestId');
+  const { body, status, headers } = toErrorAnswer(withUpgrade(wire, c.get('origin')), requestId);
+  return c.json(body, status, { ...headers, 'x-request-id': requestId });
 }
 
 /** A Durable Object that is overloaded or was restarted: the same request may work again. */

@@ -116,6 +116,15 @@ export const AdminJobView = JobView.extend({
 }).meta({ id: 'AdminJob' });
 export type AdminJobView = z.infer<typeof AdminJobView>;
 
+/** Which job is meant, beside its id. */
+export const AdminJobQuery = z.strictObject({
+  account_id: AccountId.optional().meta({
+    description:
+      'Whose job it is: needed for one that was accepted but has not reached the queue, of which ' +
+      'only its account knows.',
+  }),
+});
+
 export const AuditQuery = z.strictObject({
   ...Page,
   actor: text(100).optional(),

@@ -9,9 +9,12 @@
  *   POST renew      heartbeat: extends leases, carries progress, previews, health
  *   POST control    long poll, parked while a job runs: cancel and drain at once
  *   PUT  jobs/:job_id/artifacts/:index/:role   bytes of an output, streamed to R2
+ *   POST uploads/begin, uploads/finish         a large output in parts, which go by
+ *   PUT  jobs/:job_id/artifacts/:index/parts/:part
  *   POST stream     generated text, for the job's feed
  *   POST complete, fail, return   end the attempt; each may acquire the next job
  *   POST leave      goodbye of a session that holds nothing more
+ *   GET  socket     the calls that come with every job over one WebSocket: agent-socket.ts
  */
 import { z } from 'zod';
 import { Progress } from './api.ts';
@@ -33,6 +36,8 @@ import {
   POLL_MS,
   SPOOL_JOBS_MAX,
   TEXT_TOKENS_MAX,
+  UPLOAD_ID_CHARS_MAX,
+  UPLOAD_PARTS_MAX,
 } from './limits.ts';
 import { ModelId } from './model.ts';
 import { Timings, Usage } from './usage.ts';
@@ -191,6 +196,8 @@ export const UPLOAD_HEADERS = {
   fencingToken: 'x-fencing-token',
   sha256: 'x-sha256',
   ticket: 'x-upload-ticket',
+  /** Of a part alone. */
+  uploadId: 'x-upload-id',
 } as const;
 export const UploadAnswer = z.object({
   key: z.string(),
@@ -199,6 +206,45 @@ export const UploadAnswer = z.object({
   sha256: Sha256,
 });
 export type UploadAnswer = z.infer<typeof UploadAnswer>;
+
+/** The result at one place among a job's, with the authority to store it. */
+const LargeFile = z.strictObject({
+  jobId: JobId,
+  fencingToken: FencingToken,
+  uploadTicket: z.string().min(1).max(500),
+  index: z
+    .int()
+    .min(0)
+    .max(ARTIFACTS_MAX - 1),
+  contentType: ContentType,
+  bytes: z.int().min(1),
+  sha256: Sha256,
+});
+export const UploadId = z.string().min(1).max(UPLOAD_ID_CHARS_MAX);
+
+/** Begins an upload in parts; an earlier one of the same file is given up. */
+export const BeginUploadBody = LargeFile;
+export type BeginUploadBody = z.infer<typeof BeginUploadBody>;
+export const BeginUploadAnswer = z.object({
+  uploadId: UploadId,
+  /** Of every part but the last, which may be smaller. */
+  partBytes: z.int().min(1),
+});
+export type BeginUploadAnswer = z.infer<typeof BeginUploadAnswer>;
+
+/** Number of a part, from 1. */
+export const PartNumber = z.int().min(1).max(UPLOAD_PARTS_MAX);
+/** What finishing the upload takes as the proof that the part is there. */
+export const PartAnswer = z.object({ etag: z.string().min(1).max(UPLOAD_ID_CHARS_MAX) });
+export type PartAnswer = z.infer<typeof PartAnswer>;
+
+/** Makes the file of its parts; its whole SHA-256 is compared then. */
+export const FinishUploadBody = LargeFile.extend({
+  uploadId: UploadId,
+  /** Of all parts in order, the first of them that of part 1. */
+  etags: z.array(PartAnswer.shape.etag).min(1).max(UPLOAD_PARTS_MAX),
+});
+export type FinishUploadBody = z.infer<typeof FinishUploadBody>;
 
 export const StreamBody = z.strictObject({
   jobId: JobId,
@@ -236,6 +282,7 @@ export const FailureCode = z.enum([
   'model_unavailable',
   'content_blocked',
   'input_unreadable',
+  'result_too_large',
 ]);
 export type FailureCode = z.infer<typeof FailureCode>;
 

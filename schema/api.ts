@@ -96,6 +96,16 @@ export const JobView = z
 export type JobView = z.infer<typeof JobView>;
 
 /** What a dry run says: the price, whether it would be accepted now, and when it would start. */
+/** Why one job is not made, within an answer that is no error. */
+const PartError = z.object({
+  code: ErrorCode,
+  message: z.string(),
+  details: z.record(z.string(), z.unknown()).optional(),
+  retry_after_s: z.int().optional().meta({
+    description: 'As `Retry-After` of the same error for a single job.',
+  }),
+});
+
 export const QuoteView = z
   .object({
     dry_run: z.literal(true),
@@ -104,13 +114,7 @@ export const QuoteView = z
     parameters: z.record(z.string(), z.unknown()),
     cost: z.object({ held: Tokens }),
     accepted: z.boolean(),
-    refusal: z
-      .object({
-        code: ErrorCode,
-        message: z.string(),
-        details: z.record(z.string(), z.unknown()).optional(),
-      })
-      .nullable(),
+    refusal: PartError.nullable(),
     queue: QueueView.nullable(),
   })
   .meta({ id: 'Quote' });
@@ -130,21 +134,7 @@ export type JobBatch = z.infer<typeof JobBatch>;
 /** What became of each job of a batch, in their order. */
 export const JobBatchView = z
   .object({
-    jobs: z.array(
-      z.union([
-        z.object({ job: JobView }),
-        z.object({
-          error: z.object({
-            code: ErrorCode,
-            message: z.string(),
-            details: z.record(z.string(), z.unknown()).optional(),
-            retry_after_s: z.int().optional().meta({
-              description: 'As `Retry-After` of the same error for a single job.',
-            }),
-          }),
-        }),
-      ]),
-    ),
+    jobs: z.array(z.union([z.object({ job: JobView }), z.object({ error: PartError })])),
   })
   .meta({ id: 'JobBatchResult' });
 export type JobBatchView = z.infer<typeof JobBatchView>;

@@ -3,7 +3,7 @@
  * not fit a number.
  */
 import { z } from 'zod';
-import { BOTS_MAX } from './limits.ts';
+import { BOTS_MAX } from './chat-limits.ts';
 import { JobType } from './model.ts';
 
 export const Platform = z.enum(['telegram', 'discord']);

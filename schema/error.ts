@@ -239,6 +239,15 @@ export const ERRORS = {
     status: 409,
     help: 'The scheduler does not know this agent session; register again.',
   },
+  upload_lost: {
+    status: 409,
+    help: 'These parts make no file: the upload was given up, or a part is missing; begin it anew.',
+  },
+  // More reasons why a job failed
+  result_too_large: {
+    status: 500,
+    help: 'The result is larger than 512 MiB, which is the most that is kept; ask for something shorter or smaller. Nothing was charged.',
+  },
 } as const satisfies Record<string, ErrorMeaning>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -78,6 +78,26 @@ export const FileFromResult = z
   })
   .meta({ id: 'FileFromResult' });
 
+/** A name that a file comes with, as one line of plain text: it is only ever shown. */
+export function toFileName(name: string): string {
+  return name.replaceAll(/\p{C}/gu, '').slice(0, FILE_NAME_CHARS_MAX).toWellFormed();
+}
+
+/** A file of a form, as it came. */
+export interface SentFile {
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Its content, once: who takes it is the only one to hold it. */
+  readonly take: () => Uint8Array;
+}
+
+export const SentFile = z
+  .custom<SentFile>((value) => typeof (value as SentFile | null)?.take === 'function', {
+    error: ({ input }) => (input === undefined ? 'is missing' : 'must be a file'),
+  })
+  .meta({ type: 'string', format: 'binary' });
+
 export const FileName = z.string().max(FILE_NAME_CHARS_MAX);
 
 /** What came of a deletion; a repeat finds nothing and is answered `not_found`. */

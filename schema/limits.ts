@@ -156,8 +156,15 @@ export const LEASES_PER_AGENT_MAX = 32;
 export const DRAIN_MS = 30 * SECOND_MS;
 
 // Artifacts
-/** Largest result: a minute of 720p video. Cloudflare takes bodies up to 100 MB. */
-export const ARTIFACT_BYTES_MAX = 95 * MIB;
+/** Largest result: ten seconds of video without loss; half an hour on an uplink of 2.4 Mbit/s. */
+export const ARTIFACT_BYTES_MAX = 512 * MIB;
+/** Largest body of an upload; Cloudflare takes bodies up to 100 MB. */
+export const UPLOAD_BODY_BYTES_MAX = 95 * MIB;
+/** A larger file goes in parts of this size: what a broken connection costs, and no more. */
+export const UPLOAD_PART_BYTES = 16 * MIB;
+export const UPLOAD_PARTS_MAX = ARTIFACT_BYTES_MAX / UPLOAD_PART_BYTES;
+/** What R2 calls an upload, or a part of it that it has: opaque. */
+export const UPLOAD_ID_CHARS_MAX = 2000;
 /** Results of one job: pictures, a thumbnail each, a transcript. */
 export const ARTIFACTS_MAX = 8;
 export const THUMBNAIL_BYTES_MAX = 256 * KIB;
@@ -236,6 +243,12 @@ export const DELIVERY_MS_MAX = 10 * SECOND_MS;
 export const DELIVERY_CHECK_MS = 30 * SECOND_MS;
 /** An account looks after a confirmed job this often; its settlement comes without that. */
 export const RECONCILE_MS = 30 * MINUTE_MS;
+/** An account that submits again within this time goes ahead of its disk; see edge/account. */
+export const AHEAD_WITHIN_MS = SECOND_MS;
+/** An account that is ahead of its disk writes what is open this often, and stops when quiet. */
+export const AHEAD_MS = 5 * SECOND_MS;
+/** A pool remembers this long from which life of an account on it takes first offers. */
+export const FENCE_KEEP_MS = HOUR_MS;
 /** A first offer of a job that arrives later may be of one that ended meanwhile. */
 export const OFFER_MS_MAX = 15 * SECOND_MS;
 /** Open jobs an account looks after at once. */
@@ -298,6 +311,8 @@ export const DISCORD_TEXT_CHARS_MAX = 1700;
 /** Largest picture that Telegram shows, and largest file that it takes of a bot. */
 export const TELEGRAM_PHOTO_BYTES_MAX = 10 * 1000 * 1000;
 export const TELEGRAM_FILE_BYTES_MAX = 50 * 1000 * 1000;
+/** A bot can take its messages away this long. */
+export const TELEGRAM_DELETE_MS_MAX = 48 * HOUR_MS;
 /** Sum of the sides of a picture that Telegram shows; their ratio may be 20 at most. */
 export const TELEGRAM_PHOTO_SIDES_MAX = 10_000;
 export const TELEGRAM_PHOTO_RATIO_MAX = 20;
@@ -305,28 +320,6 @@ export const TELEGRAM_PHOTO_RATIO_MAX = 20;
 export const DISCORD_FILE_BYTES_MAX = 10 * MIB;
 /** All files of one message together. */
 export const DISCORD_UPLOAD_BYTES_MAX = 25 * MIB;
-
-// Chats
-/** Bots of one secret: a Worker's secret has 5 KB, and a bot takes 130 bytes at least. */
-export const BOTS_MAX = 40;
-/** What was said in a chat and waits to be answered; more is dropped with a word. */
-export const INBOX_MAX = 500;
-/** Of one chat, members are answered at once, each of them in order. */
-export const INBOX_LANES = 6;
-/** An answer that fails is tried so often; the platform's own repeats have ended by then. */
-export const INBOX_TRIES_MAX = 6;
-/** Ids of what was said already: platforms repeat an update for a day at most. */
-export const SEEN_MAX = 2000;
-/** A question of ours to a user can be answered this long, */
-export const DRAFT_MS = 24 * HOUR_MS;
-/** and a chat has so many of them. */
-export const DRAFTS_MAX = 200;
-/** Members of a chat whose last job is known. */
-export const MEMBERS_MAX = 1000;
-/** Telegram's own limit for files that a bot may fetch. */
-export const CHAT_FILE_BYTES_MAX = 20 * MIB;
-/** Text of one message that is read at all: Telegram's limit, which is above Discord's. */
-export const CHAT_TEXT_CHARS_MAX = 8192;
 
 // Moderation
 /** Answer of a moderation server; longer means it is away. */
@@ -380,6 +373,9 @@ assert(LEASE_WRITE_MS < LEASE_MS, 'an unwritten extension is shorter than a leas
 assert(POLL_MS < HEARTBEAT_MS, 'a waiting agent is heard of within a heartbeat');
 assert(POLL_MARGIN_MS * 4 < POLL_MS, 'most of a poll can be granted');
 assert(UPLOAD_TICKET_MS > JOB_RUN_MS_MAX, 'a ticket outlives the run');
+assert(UPLOAD_PART_BYTES >= 5 * MIB, 'R2 takes no smaller part but the last');
+assert(UPLOAD_PART_BYTES <= UPLOAD_BODY_BYTES_MAX, 'a part fits a body');
+assert(Number.isInteger(UPLOAD_PARTS_MAX), 'the largest result is of whole parts');
 assert(DRAIN_MS < LEASE_MS, 'a drained agent returns its job before the lease lapses');
 assert(QUEUE_DEPTH_ACCOUNT_MAX <= QUEUE_DEPTH_TIER_MAX, 'an account fits its tier');
 assert(QUEUE_DEPTH_TIER_MAX <= QUEUE_DEPTH_TOTAL_MAX, 'a tier fits the pool');

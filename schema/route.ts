@@ -27,13 +27,14 @@ import {
   DeliveryView,
   RotateWebhook,
   WebhookList,
+  UpdateWebhook,
   WebhookSecret,
   WebhookView,
   WebhookWithSecret,
 } from './webhook.ts';
 
 export interface Route {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: `/v1/${string}`;
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;
@@ -78,6 +79,8 @@ export const ROUTES = {
     body: CreateWebhook,
     answer: WebhookWithSecret,
   },
+  readWebhook: { method: 'GET', path: WEBHOOK, answer: WebhookView },
+  updateWebhook: { method: 'PATCH', path: WEBHOOK, body: UpdateWebhook, answer: WebhookView },
   deleteWebhook: { method: 'DELETE', path: WEBHOOK, answer: null },
   enableWebhook: { method: 'POST', path: `${WEBHOOK}/enable`, answer: WebhookView },
   rotateWebhook: {

@@ -101,6 +101,25 @@ export const CreateWebhook = z
   .meta({ id: 'CreateWebhook' });
 export type CreateWebhook = z.infer<typeof CreateWebhook>;
 
+/** Body of `PATCH /v1/webhooks/{id}`: what is left out stays. */
+export const UpdateWebhook = z
+  .strictObject({
+    url: Url.optional(),
+    events: z
+      .array(WebhookEvent)
+      .min(1)
+      .max(EVENTS.length)
+      .transform((events) => [...new Set(events)])
+      .optional(),
+    description: text(NAME_CHARS_MAX).nullable().optional(),
+    enabled: z.boolean().optional(),
+  })
+  .refine((change) => Object.values(change).some((value) => value !== undefined), {
+    message: 'must change something: url, events, description or enabled',
+  })
+  .meta({ id: 'UpdateWebhook' });
+export type UpdateWebhook = z.infer<typeof UpdateWebhook>;
+
 export const RotateWebhook = z
   .strictObject({
     overlap_s: z.int().min(0).max(WEBHOOK_OVERLAP_S_MAX).optional().meta({
@@ -112,11 +131,11 @@ export const RotateWebhook = z
 const Time = z.iso.datetime().meta({ example: '2026-11-22T16:00:00.000Z' });
 
 /** Why nothing is sent to an endpoint. */
-export const DisabledReason = z.enum(['gone', 'failing']).meta({
+export const DisabledReason = z.enum(['gone', 'failing', 'owner']).meta({
   id: 'WebhookDisabledReason',
   description:
     '`gone`: it answered 410. `failing`: no delivery has arrived for a day or longer, and ' +
-    'several were given up.',
+    'several were given up. `owner`: you disabled it.',
 });
 export type DisabledReason = z.infer<typeof DisabledReason>;
 

@@ -9,10 +9,10 @@ import { mayGive } from '../core/key.ts';
 import type { KeyPowers } from '../core/key.ts';
 import { fail, ok } from '../core/result.ts';
 import type { Result } from '../core/result.ts';
-import type { Deed, KeyChange, KeyRefusal, KeyState, NewKey } from '../rpc/account.ts';
+import type { Deed, KeyChange, KeyRefusal, KeyState, NewKey, Repeat } from '../rpc/account.ts';
 import type { Books } from './books.ts';
 import { accountRows } from './mirror.ts';
-import type { ApiKeyRow } from './row.ts';
+import type { ApiKeyRow, Idempotent } from './row.ts';
 
 /** Its keys that are not revoked, oldest first. */
 export function listKeys(books: Books, now: number): KeyState[] {
@@ -45,21 +45,41 @@ export function showKey(books: Books, key: ApiKeyRow, now: number): KeyState {
   };
 }
 
-/** Makes a key. */
+/** Makes a key; a repeat of the request finds the one that it made. */
 export function makeKey(
   books: Books,
-  made: NewKey,
+  { repeat, ...made }: NewKey,
   change: KeyChange,
 ): Result<KeyState, KeyRefusal> {
   const now = Date.now();
+  const before = repeat && books.store.findIdempotent(markOf(repeat), now);
+  if (before) return recallKey(books, before, { ...change, bodyHash: repeat.bodyHash, now });
   const { keysMax: limit } = PLANS[books.account.plan];
   const live = [...books.keys.values()].filter(({ revokedAt }) => revokedAt === null);
   if (live.length >= limit) return fail({ reason: 'too_many_keys', limit });
   const refusal = refuseToGive(books, made, change);
   if (refusal) return fail(refusal);
   const key = { ...made, createdAt: now, revokedAt: null, previousHash: null, overlapUntil: null };
-  write(books, key, { ...change, action: 'key.create', now });
+  write(books, key, { ...change, action: 'key.create', repeat, now });
   return ok(showKey(books, key, now));
+}
+
+/** No idempotency key of a job or a grant begins so. */
+function markOf({ idempotencyKey }: Repeat): string {
+  return ` key ${idempotencyKey}`;
+}
+
+/** The key of an earlier request, known by its secret's hash: it must have that secret still. */
+function recallKey(
+  books: Books,
+  before: Idempotent,
+  change: KeyChange & { bodyHash: string; now: number },
+): Result<KeyState, KeyRefusal> {
+  if (before.bodyHash !== change.bodyHash) return fail({ reason: 'idempotency_conflict' });
+  const known = [...books.keys.values()].find(({ secretHash }) => secretHash === before.jobId);
+  if (!known || known.revokedAt !== null) return fail({ reason: 'key_changed' });
+  const refusal = refuseToGive(books, known, change);
+  return refusal ? fail(refusal) : ok(showKey(books, known, change.now));
 }
 
 /** Gives a key a new secret; of an overlap under way the older secret ends. */
@@ -102,7 +122,11 @@ function refuseToGive(books: Books, given: KeyPowers, { byKeyId }: KeyChange): K
 }
 
 /** Writes a key, forgets the oldest revoked ones that are too many, tells Postgres. */
-function write(books: Books, key: ApiKeyRow, cause: Deed & { action: string; now: number }): void {
+function write(
+  books: Books,
+  key: ApiKeyRow,
+  { repeat, ...cause }: Deed & { action: string; repeat?: Repeat | undefined; now: number },
+): void {
   const others = [...books.keys.values()].filter(({ id }) => id !== key.id);
   const revoked = others
     .filter(({ revokedAt }) => revokedAt !== null)
@@ -113,6 +137,10 @@ function write(books: Books, key: ApiKeyRow, cause: Deed & { action: string; now
   const account = { ...books.account, uses };
   books.store.transaction(() => {
     books.store.saveKey(key);
+    if (repeat) {
+      const made = { bodyHash: repeat.bodyHash, jobId: key.secretHash };
+      books.store.saveIdempotent(markOf(repeat), made, cause.now);
+    }
     for (const { id } of forgotten) books.store.deleteKey(id);
     if (forgotten.length > 0) books.store.saveAccount(account);
     books.mirror.add(accountRows(account, [key], { ...cause, detail: { key: key.id } }));

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { QUOTA_NEWS_MAX } from '#schema/limits.ts';
 import type { WebhookEvent } from '#schema/webhook.ts';
 import type { Env } from '../env.ts';
+import type { EndpointChange } from '../rpc/account.ts';
 import type { QuotaNotice } from '../rpc/courier.ts';
 import {
   SPEC,
@@ -23,6 +24,9 @@ const NOTICE: QuotaNotice = {
 };
 const endpoint = (id: string, events: readonly WebhookEvent[]) => {
   return { id, url: 'https://example.com/', events, disabled: false, createdAt: 0 };
+};
+const CREATE: EndpointChange = {
+  ...{ action: 'webhook.create', actor: 'test', requestId: 'req_test', reason: null },
 };
 
 /** Couriers that note what they are told; while `away`, they throw. */
@@ -98,7 +102,7 @@ describe("a day's tokens", () => {
     const { object, caller } = await makeAccount('starter');
     const pool = newPool();
     await TestAgent.start(pool);
-    await object.putEndpoint(endpoint('wh_1', events));
+    await object.putEndpoint(endpoint('wh_1', events), CREATE);
     const spec = { ...SPEC, width: 1024, height: 1024, steps: 20 * 7, count: 4 };
     const submit = (more = {}) => object.submit(caller, submitInput(pool, { spec, ...more }));
     const told = () =>

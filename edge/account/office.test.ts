@@ -16,11 +16,14 @@ import {
 
 const HOUR_MS = 60 * 60 * 1000;
 const IDENTITY = { kind: 'identity' } as const;
+const DEED = { actor: 'test', requestId: 'req_test', reason: null };
+const CREATE = { ...DEED, action: 'webhook.create' } as const;
 
 /** Administers with a request of its own. */
-function administer(object: AccountObject, measure: Measure, reason = 'as a test') {
+async function administer(object: AccountObject, measure: Measure, reason = 'as a test') {
   const requestId = `req_${crypto.randomUUID()}`;
-  return object.administer(measure, { actor: 'admin', requestId, reason });
+  const done = await object.administer(measure, { actor: 'admin', requestId, reason });
+  return done.ok ? done.value : null;
 }
 
 /** Runs `work` inside the account with its clock moved. */
@@ -44,7 +47,9 @@ it('an account that was never made is not administered, which writes nothing', a
   const object = bindings.ACCOUNT.getByName('acc_nobody');
   expect(await administer(object, { kind: 'block' })).toBeNull();
   expect(await object.profile()).toBeNull();
-  expect(await object.putEndpoint(endpoint('wh_1', ['job.failed']))).toBe(false);
+  expect(await object.putEndpoint(endpoint('wh_1', ['job.failed']), CREATE)).toMatchObject({
+    ok: false,
+  });
   const tables = await runInDurableObject(stubOf(object), (_, { storage }) =>
     storage.sql.exec("SELECT name FROM sqlite_master WHERE name = 'account'").toArray(),
   );
@@ -141,6 +146,11 @@ describe('a grant', () => {
     await evictDurableObject(stubOf(object));
     const profile = await administer(object, grant('one'));
     expect(profile?.state).toMatchObject({ grantedMillitokens: 10_000, limitMillitokens: 30_000 });
+    const deed = { actor: 'admin', requestId: 'req_other', reason: 'as a test' };
+    const conflict = { ok: false, error: { reason: 'idempotency_conflict' } };
+    expect(await object.administer(grant('one', 5000), deed)).toEqual(conflict);
+    const otherwise = { ...deed, reason: 'another' };
+    expect(await object.administer(grant('one'), otherwise)).toEqual(conflict);
     const more = await administer(object, grant('two', 5000));
     expect(more?.state).toMatchObject({ grantedMillitokens: 15_000, limitMillitokens: 35_000 });
     await later(object, DAY_MS, async (it) => {
@@ -214,12 +224,23 @@ function endpoint(id: string, events: readonly ('job.completed' | 'job.failed' |
 describe('webhook endpoints', () => {
   it('are as many as the plan allows; one may be replaced beyond that', async () => {
     const { object } = await makeAccount('starter');
-    expect(await object.putEndpoint(endpoint('wh_1', ['job.failed']))).toBe(true);
-    expect(await object.putEndpoint(endpoint('wh_2', ['job.failed']))).toBe(true);
-    expect(await object.putEndpoint(endpoint('wh_3', ['job.failed']))).toBe(false);
-    expect(await object.putEndpoint(endpoint('wh_2', ['tokens.low']))).toBe(true);
-    expect(await object.deleteEndpoint('wh_1')).toBe(true);
-    expect(await object.deleteEndpoint('wh_1')).toBe(false);
+    expect(await object.putEndpoint(endpoint('wh_1', ['job.failed']), CREATE)).toMatchObject({
+      ok: true,
+    });
+    expect(await object.putEndpoint(endpoint('wh_2', ['job.failed']), CREATE)).toMatchObject({
+      ok: true,
+    });
+    expect(await object.putEndpoint(endpoint('wh_3', ['job.failed']), CREATE)).toEqual({
+      ok: false,
+      error: { reason: 'too_many_webhooks', limit: 2 },
+    });
+    const update = { ...DEED, action: 'webhook.update' } as const;
+    const changed = await object.putEndpoint(endpoint('wh_2', ['tokens.low']), update);
+    expect(changed).toEqual({ ok: true, value: 'wh_2' });
+    const unknown = await object.putEndpoint(endpoint('wh_9', ['tokens.low']), update);
+    expect(unknown).toEqual({ ok: false, error: { reason: 'endpoint_not_found' } });
+    expect(await object.deleteEndpoint('wh_1', DEED)).toBe(true);
+    expect(await object.deleteEndpoint('wh_1', DEED)).toBe(false);
     expect(await object.disableEndpoint('wh_2')).toBe(true);
     expect(await object.disableEndpoint('wh_1')).toBe(false);
     await evictDurableObject(stubOf(object));
@@ -232,9 +253,9 @@ describe('webhook endpoints', () => {
     const { object, caller } = await makeAccount('pro');
     const pool = newPool();
     await TestAgent.start(pool);
-    await object.putEndpoint(endpoint('wh_jobs', ['job.completed', 'tokens.low']));
-    await object.putEndpoint(endpoint('wh_tokens', ['tokens.low']));
-    await object.putEndpoint(endpoint('wh_off', ['job.failed']));
+    await object.putEndpoint(endpoint('wh_jobs', ['job.completed', 'tokens.low']), CREATE);
+    await object.putEndpoint(endpoint('wh_tokens', ['tokens.low']), CREATE);
+    await object.putEndpoint(endpoint('wh_off', ['job.failed']), CREATE);
     await object.disableEndpoint('wh_off');
     const url = 'https://example.com/once';
     const notice = { kind: 'webhook', courier: 'job:me', url, secret: null } as const;

@@ -5,7 +5,15 @@
  */
 import { PLANS } from '#schema/plan.ts';
 import { grant, renewalAfter, rollTo, utcDay } from '../core/credit.ts';
-import type { AccountProfile, AccountState, Deed, Measure } from '../rpc/account.ts';
+import { fail, ok } from '../core/result.ts';
+import type { Result } from '../core/result.ts';
+import type {
+  AccountProfile,
+  AccountState,
+  Deed,
+  Measure,
+  MeasureRefusal,
+} from '../rpc/account.ts';
 import type { Books } from './books.ts';
 import { listKeys } from './keyring.ts';
 import { accountRows, auditRow } from './mirror.ts';
@@ -28,7 +36,11 @@ export function endPlan(books: Books, now: number): void {
 }
 
 /** Does it, unless it was done before. */
-export function administer(books: Books, measure: Measure, deed: Deed): AccountProfile {
+export function administer(
+  books: Books,
+  measure: Measure,
+  deed: Deed,
+): Result<AccountProfile, MeasureRefusal> {
   const now = Date.now();
   endPlan(books, now);
   const { account } = books;
@@ -40,7 +52,9 @@ export function administer(books: Books, measure: Measure, deed: Deed): AccountP
       break;
     }
     case 'grant':
-      grantTokens(books, measure, { ...deed, now });
+      if (!grantTokens(books, measure, { ...deed, now })) {
+        return fail({ reason: 'idempotency_conflict' });
+      }
       break;
     case 'block':
       write(
@@ -63,7 +77,7 @@ export function administer(books: Books, measure: Measure, deed: Deed): AccountP
       break;
     }
   }
-  return showProfile(books, now);
+  return ok(showProfile(books, now));
 }
 
 /** A plan without an end is for good; one with an end gives way to the last that had none. */
@@ -76,26 +90,30 @@ function toPlan(
   return { plan: to.plan, planUntil: to.until, planAfter: after };
 }
 
+/** False when the same id has granted something else. */
 function grantTokens(
   books: Books,
   { grantId, millitokens }: Extract<Measure, { kind: 'grant' }>,
   deed: Deed & { now: number },
-): void {
+): boolean {
   const { store, account } = books;
   const { now } = deed;
   // No idempotency key of a user, nor what is made of one for the jobs of a batch, begins so.
   const key = ` grant ${grantId}`;
-  if (store.findIdempotent(key, now)) return;
+  const bodyHash = JSON.stringify([millitokens, deed.reason]);
+  const before = store.findIdempotent(key, now);
+  if (before) return before.bodyHash === bodyHash;
   const credit = grant(rollTo(account.credit, utcDay(now)), millitokens);
   const granted = { ...account, credit };
   const detail = { day: credit.day, millitokens };
   store.transaction(() => {
-    store.saveIdempotent(key, { bodyHash: String(millitokens), jobId: '' }, now);
+    store.saveIdempotent(key, { bodyHash, jobId: '' }, now);
     store.saveAccount(granted);
     books.mirror.add(accountRows(granted, [], { ...deed, action: 'tokens.grant', detail }));
   });
   books.account = granted;
   books.flush();
+  return true;
 }
 
 /** Writes the account and the audit entry of why. */

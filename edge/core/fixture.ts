@@ -3,6 +3,8 @@
  * of agents in virtual time, in which jobs come, are loaded, run and end, and nothing else does.
  */
 import type { LeaseRef } from '#schema/agent-protocol.ts';
+import type { Artifact } from '#schema/artifact.ts';
+import type { ChatAddress } from '#schema/chat.ts';
 import type { ImageSpec } from '#schema/job.ts';
 import type { JobOrder } from '#schema/record.ts';
 import { bestAsker, choose } from './dispatch.ts';
@@ -57,6 +59,37 @@ export function imageSpec(model: string): ImageSpec {
     strength: 0.6,
     loras: [],
     upscale: 1,
+  };
+}
+
+/** A small picture that a job has made. */
+export function picture(more: Partial<Artifact> = {}): Artifact {
+  return {
+    index: 0,
+    key: 'result/x/1/0.png',
+    contentType: 'image/png',
+    bytes: 1,
+    sha256: '0'.repeat(64),
+    width: 1,
+    height: 1,
+    durationS: null,
+    thumbnailKey: null,
+    ...more,
+  };
+}
+
+/** Where a user writes to a bot in private. */
+export function privateChat(more: Partial<ChatAddress> = {}): ChatAddress {
+  return {
+    platform: 'telegram',
+    chatId: '7',
+    userId: '7',
+    replyTo: '1',
+    threadId: null,
+    interactionToken: null,
+    interactionExpiresAt: null,
+    attachmentBytesMax: null,
+    ...more,
   };
 }
 

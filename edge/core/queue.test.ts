@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ATTEMPTS_MAX, JOB_RUN_MS_MAX, LEASE_MS, RETURNS_MAX } from '#schema/limits.ts';
 import { isTerminal } from '#schema/job.ts';
-import { START, TestPool, imageSpec, jobId, order } from './fixture.ts';
+import { START, TestPool, imageSpec, jobId, order, picture } from './fixture.ts';
 import { violations } from './invariants.ts';
 import { nextTickAt } from './lease.ts';
 import { decide } from './queue.ts';
@@ -203,20 +203,9 @@ describe('cancel', () => {
   it('of a running job settles the steps that were done and drops the result', () => {
     const { pool, agent, lease } = running();
     pool.run({ kind: 'cancel', jobId: lease.jobId });
-    const artifact = {
-      index: 0,
-      key: 'k',
-      contentType: 'image/png' as const,
-      bytes: 1,
-      sha256: '0'.repeat(64),
-      width: 1,
-      height: 1,
-      durationS: null,
-      thumbnailKey: null,
-    };
     pool.run({
       kind: 'complete',
-      artifacts: [artifact],
+      artifacts: [picture()],
       ...pool.attempt(agent, lease),
       usage: { steps: 5 },
     });

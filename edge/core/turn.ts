@@ -49,6 +49,13 @@ export function countAnswers(turns: Turns, chat: string): number {
   return turns.lines.answer.get(chat)?.size ?? 0;
 }
 
+/** How many messages wait, by rank. Looks at each chat once. */
+export function countWaiting({ lines }: Turns): Record<Rank, number> {
+  const count = (rank: Rank) =>
+    [...lines[rank].values()].reduce((sum, waiting) => sum + waiting.size, 0);
+  return { answer: count('answer'), state: count('state'), progress: count('progress') };
+}
+
 /** Takes a message out of the line. */
 export function dropTurn(turns: Turns, slot: string): void {
   const turn = turns.bySlot.get(slot);

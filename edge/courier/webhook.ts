@@ -13,6 +13,7 @@ import { HEALTHY } from '../core/webhook.ts';
 import { parseEnv } from '../env.ts';
 import type { Bindings } from '../env.ts';
 import { postOutbound } from '../io/outbound.ts';
+import { equalSecret } from '../io/token.ts';
 import type {
   DeliveryState,
   EndpointSetup,
@@ -87,6 +88,26 @@ export class WebhookCourier extends DurableObject<Bindings> implements WebhookCo
         failingSince: endpoint.health.failingSince,
       }
     );
+  }
+
+  async update(change: Pick<EndpointSetup, 'url' | 'events' | 'description'>): Promise<boolean> {
+    const { endpoint } = this.#desk;
+    if (!endpoint) return false;
+    // How the other URL fared says nothing of this one.
+    const health = change.url === endpoint.url ? endpoint.health : HEALTHY;
+    this.#desk.setEndpoint({ ...endpoint, ...change, health });
+    return true;
+  }
+
+  async hasSecret(secret: string): Promise<boolean> {
+    const { endpoint } = this.#desk;
+    return endpoint !== null && equalSecret(secret, endpoint.secret);
+  }
+
+  async disable(): Promise<boolean> {
+    if (!this.#desk.endpoint) return false;
+    this.#desk.disable();
+    return true;
   }
 
   async enable(): Promise<boolean> {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { FEED_READERS_MAX } from '#schema/limits.ts';
 import type { JobRecord } from '#schema/record.ts';
 import { asCreated } from '../account/order.ts';
+import { picture } from '../core/fixture.ts';
 import { bindings, eventually, newOrder, stubOf } from '../test/world.ts';
 import { EventReader, textOf } from '../test/events.ts';
 
@@ -84,19 +85,7 @@ describe('a reader', () => {
   });
 
   it('sees signed URLs of its own origin', async () => {
-    const key = 'result/x/1/0.png';
-    const artifact = {
-      index: 0,
-      key,
-      contentType: 'image/png',
-      bytes: 1,
-      sha256: '0'.repeat(64),
-      width: 1,
-      height: 1,
-      durationS: null,
-      thumbnailKey: null,
-    } as const;
-    const { subscribe } = open(newRecord({ ...ENDED, sequence: 3, artifacts: [artifact] }));
+    const { subscribe } = open(newRecord({ ...ENDED, sequence: 3, artifacts: [picture()] }));
     const [state] = await (await subscribe()).rest();
     const [view] = state!.data['artifacts'] as { url: string }[];
     expect(view!.url).toMatch(/^https:\/\/tessera\.test\/media\/result\/x\/1\/0\.png\?expires=/);

@@ -24,7 +24,20 @@ export function makeWebhookSecret(): string {
 
 /** The secret of an account for URLs of single jobs that come without one. */
 export async function deriveWebhookSecret(signingKey: string, accountId: string): Promise<string> {
-  const base64Url = await deriveSecret(signingKey, 'webhook', accountId);
+  return toWebhookSecret(await deriveSecret(signingKey, 'webhook', accountId));
+}
+
+/** A secret of an endpoint that the same request, made again, can be told again. */
+export async function deriveEndpointSecret(
+  signingKey: string,
+  id: string,
+  idempotencyKey: string,
+): Promise<string> {
+  return toWebhookSecret(await deriveSecret(signingKey, 'endpoint', `${id} ${idempotencyKey}`));
+}
+
+/** 32 bytes in base64url as a webhook's secret. */
+function toWebhookSecret(base64Url: string): string {
   return `${PREFIX}${base64Url.replaceAll('-', '+').replaceAll('_', '/')}=`;
 }
 

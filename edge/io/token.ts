@@ -117,7 +117,7 @@ function ticketParts(claim: TicketClaim, expires: string): string[] {
 /** A secret of a subject that needs no place to be kept: 32 bytes in base64url. */
 export async function deriveSecret(
   signingKey: string,
-  purpose: 'webhook',
+  purpose: 'webhook' | 'api_key' | 'endpoint',
   subject: string,
 ): Promise<string> {
   return sign(signingKey, purpose, [subject]);

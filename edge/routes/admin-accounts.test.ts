@@ -101,6 +101,13 @@ describe('a grant', () => {
       const shown = await profile(world.call('POST', path, { bearer, json, headers }));
       expect(shown.balance).toMatchObject({ granted: 7.5, limit: 127.5, available: 127.5 });
     }
+    for (const other of [
+      { ...json, tokens: 7 },
+      { ...json, reason: 'a good day' },
+    ]) {
+      const refused = await world.call('POST', path, { bearer, json: other, headers });
+      await expectError(refused, 'idempotency_conflict');
+    }
     await profile(world.admin('POST', path, json));
     const seen = await (await world.get('/v1/account', api_key)).json();
     expect(seen).toMatchObject({ balance: { granted: 15, limit: 135, available: 135 } });

@@ -11,7 +11,7 @@ import {
 import { CreateAccount, CreatedAccount, IdempotencyKey } from '#schema/api.ts';
 import { AccountId, ApiKeyId } from '#schema/id.ts';
 import type { AppEnv } from '../env.ts';
-import type { Deed, Measure } from '../rpc/account.ts';
+import type { Deed, Measure, MeasureRefusal } from '../rpc/account.ts';
 import { administerAccount } from '../services/administer-account.ts';
 import { createAccount } from '../services/create-account.ts';
 import { findAccounts } from '../services/find-accounts.ts';
@@ -21,6 +21,7 @@ import { fromAdmin, onInvalid } from './access.ts';
 import { ADMIN_ERRORS, BODY_ERRORS, BY_ADMIN, errors, json } from './describe.ts';
 import { toFieldWire, toListWire } from './error.ts';
 import { refuse } from './wire.ts';
+import type { Wire } from './wire.ts';
 
 const COMMON = { tags: ['Admin'], security: BY_ADMIN, middleware: fromAdmin };
 const AccountPath = z.object({ id: AccountId });
@@ -84,13 +85,15 @@ const grantRoute = createRoute({
   method: 'post',
   path: '/admin/v1/accounts/{id}/grants',
   summary: 'Give an account tokens for today',
-  description: 'Beyond its plan, until 00:00 UTC. Repeat with the same `Idempotency-Key` at will.',
+  description:
+    'Beyond its plan, until 00:00 UTC. Repeat with the same `Idempotency-Key` at will: it is ' +
+    'granted once; with other tokens or another reason it is refused.',
   request: {
     params: AccountPath,
     headers: z.object({ 'idempotency-key': IdempotencyKey.optional() }),
     body: { content: json(GrantTokens, { tokens: 10, reason: 'a bad day' }), required: true },
   },
-  responses: CHANGED,
+  responses: { ...CHANGED, ...errors('idempotency_conflict') },
 });
 
 const blockRoute = createRoute({
@@ -183,7 +186,19 @@ async function carryOut(
 ): Promise<AccountProfileView> {
   const deed = toDeed(vars, reason);
   const profile = await administerAccount(vars.env, { accountId, measure }, deed);
-  return profile ?? refuse({ code: 'not_found' });
+  return profile.ok ? profile.value : refuse(toMeasureWire(profile.error));
+}
+
+function toMeasureWire(refusal: MeasureRefusal): Wire {
+  switch (refusal.reason) {
+    case 'account_not_found':
+      return { code: 'not_found' };
+    case 'idempotency_conflict': {
+      const message =
+        'This Idempotency-Key has granted other tokens, or for another reason; use another key.';
+      return { code: 'idempotency_conflict', message };
+    }
+  }
 }
 
 function toDeed({ requestId }: AppEnv['Variables'], reason: string | null): Deed {

@@ -1,8 +1,13 @@
+import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
 import { AdminJobView, AuditList } from '#schema/admin.ts';
+import { DAY_MS } from '#schema/limits.ts';
+import type { JobOrder } from '#schema/record.ts';
+import { AccountStore } from '../account/store.ts';
+import { makeJobId } from '../io/id.ts';
 import { expectAuthRefusals, expectError, firstField, HttpWorld } from '../test/http.ts';
 import type { Route } from '../test/http.ts';
-import { eventually } from '../test/world.ts';
+import { bindings, eventually, newOrder, stubOf } from '../test/world.ts';
 
 const JOB = '/admin/v1/jobs/job_01k00000000000000000000000_main';
 const ROUTES: [...Route, object?][] = [
@@ -14,6 +19,14 @@ const ROUTES: [...Route, object?][] = [
 it.each(ROUTES)('%s %s opens to the operator alone', async (method, path, json) => {
   await expectAuthRefusals(new HttpWorld(), [method, path], { caller: 'admin', json });
 });
+
+/** An accepted job whose Scheduler was away so far. */
+async function keepCreated(order: JobOrder): Promise<void> {
+  const object = bindings.ACCOUNT.getByName(order.accountId);
+  await runInDurableObject(stubOf(object), (_, { storage }) => {
+    new AccountStore(storage).insertJob(order, Date.now() + DAY_MS);
+  });
+}
 
 async function audit(world: HttpWorld, query: string): Promise<AuditList> {
   const response = await world.admin('GET', `/admin/v1/audit?${query}`);
@@ -65,6 +78,30 @@ describe('a job', () => {
     expect(entries.at(-1)).toMatchObject({
       reason: 'asked by its user',
       detail: { result: 'cancelled' },
+    });
+  });
+
+  it('that is in its account alone is found and cancelled there', async () => {
+    const world = new HttpWorld();
+    await world.newAgent();
+    const account = await world.newAccount('pro');
+    const other = await world.newAccount('pro');
+    const order = newOrder(world.pool, account.id, { id: makeJobId(world.pool, Date.now()) });
+    await keepCreated(order);
+    const path = `/admin/v1/jobs/${order.id}`;
+    await expectError(await world.admin('GET', path), 'not_found');
+    await expectError(await world.admin('GET', `${path}?account_id=${other.id}`), 'not_found');
+    const named = `account_id=${account.id}`;
+    const shown = await world.admin('GET', `${path}?${named}`);
+    expect(AdminJobView.parse(await shown.json())).toMatchObject({
+      ...{ id: order.id, status: 'created', account_id: account.id },
+    });
+    const json = { reason: 'asked by its user' };
+    const cancelled = await world.admin('POST', `${path}/cancel?${named}`, json);
+    expect(await cancelled.json()).toEqual({ result: 'cancelled' });
+    const bad = await world.admin('GET', `${path}?account_id=me`);
+    expect(firstField(await expectError(bad, 'invalid_request'))).toMatchObject({
+      field: 'account_id',
     });
   });
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { UPLOAD_HEADERS } from '#schema/agent-protocol.ts';
 import { artifactKey } from '#schema/artifact.ts';
 import { ARTIFACT_BYTES_MAX, THUMBNAIL_BYTES_MAX, UPLOAD_TICKET_MS } from '#schema/limits.ts';
+import { picture } from '../core/fixture.ts';
 import { makeJobId } from '../io/id.ts';
 import { checkTicket } from '../services/upload-ticket.ts';
 import { hashSha256 } from '../io/token.ts';
@@ -121,17 +122,7 @@ describe('the verbs', () => {
     const [own, foreign] = [lease, other].map(({ jobId, fencingToken }) =>
       artifactKey({ jobId, fencingToken, index: 0, role: 'result', contentType: 'image/png' }),
     );
-    const artifact = {
-      index: 0,
-      key: own!,
-      contentType: 'image/png',
-      bytes: 1,
-      sha256: '0'.repeat(64),
-      width: 1,
-      height: 1,
-      durationS: null,
-      thumbnailKey: null,
-    } as const;
+    const artifact = picture({ key: own! });
     for (const [wrong, field] of [
       [{ ...artifact, key: foreign! }, 'artifacts[0].key'],
       [{ ...artifact, thumbnailKey: own! }, 'artifacts[0].thumbnailKey'],

@@ -1,5 +1,4 @@
 /** What each refusal is on HTTP: one exhaustive map per union, no default. */
-import { CONTENT_TYPES } from '#schema/artifact.ts';
 import { ERRORS } from '#schema/error.ts';
 import { CONTENT_CATEGORIES } from '#schema/moderation.ts';
 import { toTokens } from '#schema/price.ts';
@@ -13,7 +12,6 @@ import type { ListRefusal } from '../services/list-jobs.ts';
 import type { ContentRefusal } from '../services/moderate-prompt.ts';
 import type { ParameterRefusal } from '../services/prepare-job.ts';
 import type { MediaRefusal } from '../services/serve-media.ts';
-import type { StoreRefusal } from '../services/store-artifact.ts';
 import type { SubmitRefusal } from '../services/submit-job.ts';
 import { toRateHeaders } from './wire.ts';
 import type { Wire } from './wire.ts';
@@ -324,24 +322,6 @@ export function toEndWire(refusal: AgentRefusal | ForeignArtifact): Wire {
       const { field, key: value } = refusal;
       return toFieldWire({ field, value, message: 'must be the key that the upload answered' });
     }
-  }
-}
-
-export function toStoreWire(refusal: StoreRefusal): Wire {
-  switch (refusal.reason) {
-    case 'bad_ticket':
-      return toTicketWire();
-    case 'artifact_too_large': {
-      const { limit, value } = refusal;
-      return { code: 'artifact_too_large', details: { field: 'content-length', limit, value } };
-    }
-    case 'not_a_picture': {
-      const pictures = Object.keys(CONTENT_TYPES).filter((type) => type.startsWith('image/'));
-      const message = `must be one of ${pictures.join(', ')} for a thumbnail`;
-      return toFieldWire({ field: 'content-type', value: refusal.contentType, message });
-    }
-    case 'hash_mismatch':
-      return { code: 'hash_mismatch' };
   }
 }
 

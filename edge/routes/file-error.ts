@@ -1,6 +1,7 @@
 /** What each refusal of an input file is on HTTP: one exhaustive map per union, no default. */
 import type { CopyRefusal } from '../services/copy-result.ts';
 import type { FileRefusal } from '../services/inspect-file.ts';
+import type { FormRefusal } from '../services/parse-form.ts';
 import type { ReceiveRefusal } from '../services/receive-file.ts';
 import { toFieldWire, toFindWire } from './error.ts';
 import type { Wire } from './wire.ts';
@@ -47,6 +48,17 @@ export function toFileWire(refusal: FileRefusal): Wire {
         details: { field, limit, value },
       };
     }
+  }
+}
+
+export function toFormWire(refusal: FormRefusal): Wire {
+  switch (refusal.reason) {
+    case 'form_unreadable': {
+      const message = 'The body is not a form, or is cut short; send multipart/form-data.';
+      return { code: 'invalid_request', message };
+    }
+    case 'form_too_large':
+      return { code: 'body_too_large', details: { limit: refusal.limit } };
   }
 }
 

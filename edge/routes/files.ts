@@ -11,6 +11,8 @@ import {
   FileName,
   FilePurpose,
   FileView,
+  SentFile,
+  toFileName,
   typesFor,
 } from '#schema/file.ts';
 import { FileId } from '#schema/job.ts';
@@ -19,7 +21,6 @@ import {
   FILE_FORM_BYTES_MAX,
   FILE_IMAGE_BYTES_MAX,
   FILE_IMAGE_PIXELS_MAX,
-  FILE_NAME_CHARS_MAX,
   JSON_BODY_BYTES_MAX,
   TRANSCRIPTION_DURATION_S_MAX,
 } from '#schema/limits.ts';
@@ -28,12 +29,14 @@ import { copyResult } from '../services/copy-result.ts';
 import { deleteFile } from '../services/delete-file.ts';
 import { findFile } from '../services/find-file.ts';
 import { receiveFile } from '../services/receive-file.ts';
+import { readForm } from '../services/parse-form.ts';
+import { storeFile } from '../services/store-file.ts';
 import type { StoredFile } from '../services/store-file.ts';
 import { viewFile } from '../services/view-file.ts';
 import { authenticated, onInvalid } from './access.ts';
 import type { PrincipalEnv } from './access.ts';
 import { BY_API_KEY, errors, json, KEY_ERRORS } from './describe.ts';
-import { toCopyWire, toReceiveWire } from './file-error.ts';
+import { toCopyWire, toFormWire, toReceiveWire } from './file-error.ts';
 import { toInvalidWire } from './invalid.ts';
 import { refuse } from './wire.ts';
 
@@ -41,7 +44,7 @@ const FilePath = z.object({ id: FileId });
 const MIB = 1024 * 1024;
 
 const FileForm = z.strictObject({
-  file: z.instanceof(File).openapi({ type: 'string', format: 'binary' }),
+  file: SentFile,
   purpose: FilePurpose.optional(),
 });
 
@@ -179,20 +182,22 @@ fileRoutes.post('/v1/files', authenticated('jobs:write'), limited, async (c) => 
     if (!copied.ok) refuse(toCopyWire(copied.error));
     return c.json(await view(copied.value, c.var), 201);
   }
-  const offer = kind === 'form' ? await openForm(c.req.raw) : openBody(c.req.raw);
-  const received = await receiveFile(env, { accountId, ...offer }, now);
+  const received =
+    kind === 'form'
+      ? await storeFile(env, { accountId, ...(await openForm(c.req.raw)) }, now)
+      : await receiveFile(env, { accountId, ...openBody(c.req.raw) }, now);
   if (!received.ok) refuse(toReceiveWire(received.error));
   return c.json(await view(received.value, c.var), 201);
 });
 
 async function openForm(request: Request) {
-  const form = await request
-    .formData()
-    .catch(() =>
-      refuse({ code: 'file_unreadable', message: 'The form cannot be read; send it again.' }),
-    );
-  const { file, purpose = null } = parse(FileForm, Object.fromEntries(form));
-  return { body: file.stream(), bytes: file.size, purpose, name: toName(file.name) };
+  const form = await readForm(request, FILE_FORM_BYTES_MAX);
+  if (!form.ok && form.error.reason === 'form_unreadable') {
+    refuse({ code: 'file_unreadable', message: 'The form cannot be read; send it again.' });
+  }
+  if (!form.ok) refuse(toFormWire(form.error));
+  const { file, purpose = null } = parse(FileForm, Object.fromEntries(form.value));
+  return { body: file.take(), purpose, name: toFileName(file.name) };
 }
 
 function openBody({ url, headers, body }: Request) {
@@ -202,7 +207,7 @@ function openBody({ url, headers, body }: Request) {
     body: body ?? new Blob().stream(),
     bytes: Number(headers.get('content-length')),
     purpose,
-    name: name === undefined ? null : toName(name),
+    name: name === undefined ? null : toFileName(name),
   };
 }
 
@@ -210,11 +215,6 @@ function parse<T extends z.ZodType>(schema: T, sent: unknown): z.output<T> {
   const parsed = schema.safeParse(sent);
   if (!parsed.success) refuse(toInvalidWire(parsed.error, sent));
   return parsed.data;
-}
-
-/** One line of plain text: it is only ever shown. */
-function toName(name: string): string {
-  return name.replaceAll(/\p{C}/gu, '').slice(0, FILE_NAME_CHARS_MAX).toWellFormed();
 }
 
 function view(file: StoredFile, { env, origin, principal }: PrincipalEnv['Variables']) {

@@ -3,6 +3,7 @@
  * limit and the value sent, shortened. Pure.
  */
 import type { z } from 'zod';
+import { WHOLE_BODY } from './wire.ts';
 import type { Wire } from './wire.ts';
 
 type Issue = z.core.$ZodIssue;
@@ -84,7 +85,11 @@ function describeSmall(issue: Extract<Issue, { code: 'too_small' }>) {
   return { message: `must ${amount(issue.origin, 'at least', limit)}`, limit };
 }
 
+/** How Zod begins where a schema has no words of its own. */
+const NO_WORDS = 'Invalid ';
+
 function describeUnion(issue: Extract<Issue, { code: 'invalid_union' }>, value: unknown) {
+  if (!issue.message.startsWith(NO_WORDS)) return { message: issue.message };
   const { options } = issue as { options?: readonly unknown[] };
   const known = options ?? literalsOf(issue);
   const missing = value === undefined ? 'is missing; it ' : '';
@@ -104,17 +109,23 @@ function optionsOf(issue: Issue): { limit?: unknown } {
 }
 
 function amount(origin: string, bound: string, limit: number | bigint): string {
-  if (origin === 'string') return `have ${bound} ${limit} characters`;
-  if (origin === 'array' || origin === 'set') return `have ${bound} ${limit} items`;
+  if (origin === 'string') return `have ${bound} ${count(limit, 'character')}`;
+  if (origin === 'array' || origin === 'set') return `have ${bound} ${count(limit, 'item')}`;
   return `be ${bound} ${limit}`;
 }
 
+function count(amount: number | bigint, noun: string): string {
+  return `${amount} ${noun}${Number(amount) === 1 ? '' : 's'}`;
+}
+
 function oneOf(values: readonly unknown[]): string {
-  return values.length === 1 ? String(values[0]) : `one of ${values.join(', ')}`;
+  const distinct = [...new Set(values.map(String))];
+  return distinct.length === 1 ? distinct[0]! : `one of ${distinct.join(', ')}`;
 }
 
 function article(type: string): string {
   if (type === 'int') return 'a whole number';
+  if (type === 'null') return type;
   return /^[aeiou]/.test(type) ? `an ${type}` : `a ${type}`;
 }
 
@@ -125,7 +136,7 @@ function nameField(path: Path): string {
     if (typeof part === 'number') name += `[${part}]`;
     else name += name === '' ? String(part) : `.${String(part)}`;
   }
-  return name === '' ? 'the body' : shortenText(name);
+  return name === '' ? WHOLE_BODY : shortenText(name);
 }
 
 function valueAt(sent: unknown, path: Path): unknown {

@@ -131,6 +131,16 @@ describe('a batch', () => {
   });
 });
 
+it('says where the plan can be had that a job needs, as its quote does', async () => {
+  const { world, account, submit } = await open('starter');
+  const large = { ...PAINTING, width: 2048, height: 2048 };
+  const { parts } = await submit([large]);
+  const details = { plan: 'pro', upgrade_url: 'http://127.0.0.1:8787/#plans' };
+  expect(parts[0]).toMatchObject({ error: { code: 'plan_required', details } });
+  const quote = await world.post('/v1/jobs?dry_run=1', account.api_key, large);
+  expect(await quote.json()).toMatchObject({ refusal: { code: 'plan_required', details } });
+});
+
 describe('the idempotency key of a batch', () => {
   const key = { 'idempotency-key': 'batch-1' };
 

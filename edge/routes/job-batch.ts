@@ -76,7 +76,9 @@ export const jobBatchRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onInvalid }
     const context = { signingKey: c.get('env').signingKey, origin: c.get('origin'), now };
     const jobs = await Promise.all(
       parsed.map(async ({ place, sent, request }): Promise<Part> => {
-        if (!request.success) return { error: toPartError(toInvalidWire(request.error, sent)) };
+        if (!request.success) {
+          return { error: toPartError(toInvalidWire(request.error, sent), context.origin) };
+        }
         return viewPart(outcomes.get(place)!, context);
       }),
     );
@@ -88,6 +90,6 @@ async function viewPart(
   outcome: Result<SubmittedJob, SubmitRefusal>,
   context: ViewContext,
 ): Promise<Part> {
-  if (!outcome.ok) return { error: toPartError(toSubmitWire(outcome.error)) };
+  if (!outcome.ok) return { error: toPartError(toSubmitWire(outcome.error), context.origin) };
   return { job: await viewJob(outcome.value.job, context) };
 }

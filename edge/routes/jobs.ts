@@ -1,7 +1,6 @@
 /** `/v1/jobs`: submit, quote, show, list, cancel. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { CancelView, IdempotencyKey, JobList, JobQuery, JobView, QuoteView } from '#schema/api.ts';
-import { ERRORS } from '#schema/error.ts';
 import { JobId } from '#schema/id.ts';
 import { isTerminal, JobRequest } from '#schema/job.ts';
 import { PREFER_WAIT_S_MAX } from '#schema/limits.ts';
@@ -19,7 +18,7 @@ import { waitForJob } from '../services/wait-for-job.ts';
 import { authenticated, keyed, onInvalid, showRate } from './access.ts';
 import { BY_API_KEY, errors, json, KEY_ERRORS } from './describe.ts';
 import { toAdmissionWire, toFindWire, toListWire, toSubmitWire, withRate } from './error.ts';
-import { refuse } from './wire.ts';
+import { refuse, toPartError } from './wire.ts';
 
 export const JobPath = z.object({ id: JobId });
 
@@ -143,7 +142,7 @@ export const jobRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onInvalid })
       const quoted = await quoteJob(c.get('env'), submission);
       if (!quoted.ok) refuse(withRate(toSubmitWire(quoted.error), quoted.error));
       showRate(c, quoted.value.quote.principal);
-      return c.json(viewQuote(quoted.value.quote, quoted.value.input), 200);
+      return c.json(viewQuote(quoted.value, c.get('origin')), 200);
     }
     const submitted = await submitJob(c.get('env'), submission);
     if (!submitted.ok) refuse(withRate(toSubmitWire(submitted.error), submitted.error));
@@ -193,7 +192,10 @@ export function parseWait(prefer: string | undefined): number | null {
   return match ? Math.min(Number(match[1]), PREFER_WAIT_S_MAX) : null;
 }
 
-function viewQuote(quote: Quote, input: SubmitInput): QuoteView {
+function viewQuote(
+  { quote, input }: { quote: Quote; input: SubmitInput },
+  origin: string,
+): QuoteView {
   const { type, model, ...parameters } = input.spec;
   const wire = quote.refusal && toAdmissionWire(quote.refusal);
   return {
@@ -203,11 +205,7 @@ function viewQuote(quote: Quote, input: SubmitInput): QuoteView {
     parameters,
     cost: { held: toTokens(quote.heldMillitokens) },
     accepted: wire === null,
-    refusal: wire && {
-      code: wire.code,
-      message: wire.message ?? ERRORS[wire.code].help,
-      ...(wire.details ? { details: { ...wire.details } } : {}),
-    },
+    refusal: wire && toPartError(wire, origin),
     queue: quote.waiting && viewQueue(quote.waiting),
   };
 }

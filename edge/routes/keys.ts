@@ -1,5 +1,6 @@
 /** `/v1/keys`: list, make, rotate and revoke API keys. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { IdempotencyKey } from '#schema/api.ts';
 import { ApiKeyId } from '#schema/id.ts';
 import { CreatedKey, CreateKey, KeyList, RotateKey } from '#schema/key.ts';
 import type { AppEnv } from '../env.ts';
@@ -47,12 +48,18 @@ const makeRoute = createRoute({
   path: '/v1/keys',
   summary: 'Make an API key',
   description:
-    'The secret is in this answer and nowhere else. A key hands out no more than it has: its ' +
-    'scopes, and no later end; one kept to models, a budget or a rate makes no keys.',
-  request: { body: { content: json(CreateKey, EXAMPLE), required: true } },
+    'The secret is in this answer and nowhere else, unless the request has an ' +
+    '`Idempotency-Key`: repeated with the same body within a day it makes no other key, and is ' +
+    'answered with the same secret, until the key is rotated or revoked. Let it be a random one. ' +
+    'A key hands out no more than it has: its scopes, and no later end; one kept to models, a ' +
+    'budget or a rate makes no keys.',
+  request: {
+    headers: z.object({ 'idempotency-key': IdempotencyKey.optional() }),
+    body: { content: json(CreateKey, EXAMPLE), required: true },
+  },
   responses: {
     201: { description: 'The key with its secret.', content: json(CreatedKey) },
-    ...errors('too_many_keys', 'forbidden', ...BODY_ERRORS, ...KEY_ERRORS),
+    ...errors('too_many_keys', 'forbidden', 'idempotency_conflict', ...BODY_ERRORS, ...KEY_ERRORS),
   },
 });
 
@@ -95,11 +102,16 @@ export const keyRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onInvalid })
   .openapi(makeRoute, async (c) => {
     const made = await makeKey(
       c.get('env'),
-      { principal: c.get('principal'), wish: c.req.valid('json') },
+      {
+        principal: c.get('principal'),
+        wish: c.req.valid('json'),
+        idempotencyKey: c.req.valid('header')['idempotency-key'] ?? null,
+      },
       { requestId: c.get('requestId'), now: Date.now() },
     );
     if (!made.ok) refuse(toKeyWire(made.error));
-    return c.json(made.value, 201);
+    if (made.value.replayed) c.header('idempotent-replayed', 'true');
+    return c.json(made.value.key, 201);
   })
   .openapi(rotateRoute, async (c) => {
     const rotated = await rotateKey(
@@ -131,6 +143,13 @@ function toKeyWire(refusal: MakeKeyRefusal): Wire {
       return { code: 'not_found', message: 'No such API key, or it is not yours.' };
     case 'too_many_keys':
       return { code: 'too_many_keys', details: { limit: refusal.limit } };
+    case 'idempotency_conflict':
+      return { code: 'idempotency_conflict' };
+    case 'key_changed': {
+      const message =
+        'The key that this Idempotency-Key made was rotated or revoked since; use another.';
+      return { code: 'idempotency_conflict', message };
+    }
     case 'key_too_narrow': {
       const message =
         'A key hands out no more than it has: its scopes, and no later end. One that is kept to ' +

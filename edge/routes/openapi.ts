@@ -70,7 +70,7 @@ export function serveOpenApi(app: OpenAPIHono<AppEnv>): void {
       servers: [{ url: c.get('origin') }],
       tags: TAGS.map(([name, text]) => ({ name, description: text })),
     });
-    addExamples(document as unknown as Described);
+    addExamples(document);
     const codes = Object.entries(ERRORS).map(([code, { status, help: meaning }]) => {
       return [code, { status, meaning }];
     });
@@ -79,37 +79,29 @@ export function serveOpenApi(app: OpenAPIHono<AppEnv>): void {
   });
 }
 
-interface Contents {
-  [type: string]: { schema?: SchemaNode; example?: unknown; examples?: unknown };
-}
+type Document = ReturnType<OpenAPIHono<AppEnv>['getOpenAPI31Document']>;
 
-/** The parts of the document that examples are put into. */
-interface Described {
-  readonly components: { readonly schemas: Readonly<Record<string, SchemaNode>> };
-  readonly paths: Readonly<
-    Record<
-      string,
-      Readonly<
-        Record<
-          string,
-          {
-            readonly requestBody?: { readonly content: Contents };
-            readonly responses: Readonly<Record<string, { readonly content?: Contents }>>;
-          }
-        >
-      >
-    >
+/** What a request or an answer holds, by its type. */
+interface Body {
+  readonly content?: Record<
+    string,
+    { readonly schema?: SchemaNode; example?: unknown; readonly examples?: unknown }
   >;
 }
 
+const METHODS = ['get', 'put', 'post', 'patch', 'delete'] as const;
+
 /** An example for every JSON body, sent or answered, that has none of its own. */
-function addExamples({ components, paths }: Described): void {
-  const operations = Object.values(paths).flatMap((methods) => Object.values(methods));
+function addExamples({ components, paths }: Document): void {
+  const items = Object.values(paths ?? {});
+  const operations = items.flatMap((item) => METHODS.flatMap((method) => item[method] ?? []));
   for (const { requestBody, responses } of operations) {
-    for (const { content } of [requestBody ?? {}, ...Object.values(responses)]) {
+    const sent = requestBody && 'content' in requestBody ? [requestBody] : [];
+    const bodies: readonly Body[] = [...sent, ...Object.values(responses ?? {})];
+    for (const { content } of bodies) {
       const json = content?.['application/json'];
       if (!json?.schema || json.example !== undefined || json.examples !== undefined) continue;
-      json.example = makeExample(components.schemas, json.schema);
+      json.example = makeExample(components?.schemas ?? {}, json.schema);
     }
   }
 }

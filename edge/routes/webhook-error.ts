@@ -5,8 +5,22 @@ import type { RedeliverRefusal } from '../services/redeliver-event.ts';
 import { toFindWire, toWebhookWire } from './error.ts';
 import type { Wire } from './wire.ts';
 
+export const NO_ENDPOINT: Wire = {
+  code: 'not_found',
+  message: 'No such endpoint, or it is not yours.',
+};
+
 export function toEndpointWire(refusal: EndpointRefusal): Wire {
   switch (refusal.reason) {
+    case 'endpoint_not_found':
+      return NO_ENDPOINT;
+    case 'idempotency_conflict':
+      return { code: 'idempotency_conflict' };
+    case 'endpoint_changed': {
+      const message =
+        'The endpoint that this Idempotency-Key made was deleted or rotated since; use another.';
+      return { code: 'idempotency_conflict', message };
+    }
     case 'webhook_refused':
       return toWebhookWire(refusal);
     case 'too_many_webhooks': {

@@ -3,7 +3,7 @@
  * were told, and how to send it again. `default` stands for the URLs that single jobs come with.
  */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import { JobView } from '#schema/api.ts';
+import { IdempotencyKey, JobView } from '#schema/api.ts';
 import { PAGE_DEFAULT, PAGE_MAX } from '#schema/limits.ts';
 import {
   CreateWebhook,
@@ -11,6 +11,7 @@ import {
   DeliveryList,
   DeliveryView,
   RotateWebhook,
+  UpdateWebhook,
   WebhookId,
   WebhookList,
   WebhookSecret,
@@ -18,6 +19,8 @@ import {
   WebhookWithSecret,
 } from '#schema/webhook.ts';
 import type { AppEnv } from '../env.ts';
+import type { Deed } from '../rpc/account.ts';
+import { changeEndpoint } from '../services/change-endpoint.ts';
 import { deleteEndpoint } from '../services/delete-endpoint.ts';
 import { enableEndpoint } from '../services/enable-endpoint.ts';
 import { OF_JOBS } from '../services/find-endpoint.ts';
@@ -27,11 +30,13 @@ import { makeEndpoint } from '../services/make-endpoint.ts';
 import { readSecret } from '../services/read-secret.ts';
 import { redeliverEvent } from '../services/redeliver-event.ts';
 import { rotateSecret } from '../services/rotate-secret.ts';
+import { showEndpoint } from '../services/show-endpoint.ts';
 import { testEndpoint } from '../services/test-endpoint.ts';
 import { authenticated, onInvalid } from './access.ts';
+import type { PrincipalEnv } from './access.ts';
 import { BODY_ERRORS, BY_API_KEY, errors, json, KEY_ERRORS } from './describe.ts';
 import { refuse } from './wire.ts';
-import { toEndpointWire, toRedeliverWire, toRepeatWire } from './webhook-error.ts';
+import { NO_ENDPOINT, toEndpointWire, toRedeliverWire, toRepeatWire } from './webhook-error.ts';
 
 const COMMON = {
   tags: ['Webhooks'],
@@ -43,10 +48,6 @@ const WebhookPath = z.object({ id: WebhookId });
 const LogPath = z.object({ id: z.union([WebhookId, z.literal(OF_JOBS)]) });
 const DeliveryPath = LogPath.extend({ delivery_id: DeliveryId });
 
-const NO_ENDPOINT = {
-  code: 'not_found',
-  message: 'No such endpoint, or it is not yours.',
-} as const;
 const OVERLAP_S = 24 * 60 * 60;
 
 const listRoute = createRoute({
@@ -68,8 +69,11 @@ const makeRoute = createRoute({
   description:
     'It is sent `{ type, timestamp, data }` by POST, signed after Standard Webhooks, and must ' +
     'answer with a 2xx within 15 seconds. What fails is tried 10 times over about two hours, ' +
-    'always with the same `webhook-id`. `data` of a job is as in `GET /v1/jobs/{id}`.',
+    'always with the same `webhook-id`. `data` of a job is as in `GET /v1/jobs/{id}`. With an ' +
+    '`Idempotency-Key`, a random one, the request may be repeated for a day: it makes one ' +
+    'endpoint, and is answered with its secret until that is rotated.',
   request: {
+    headers: z.object({ 'idempotency-key': IdempotencyKey.optional() }),
     body: {
       content: json(CreateWebhook, {
         url: 'https://example.com/hooks/tessera',
@@ -83,7 +87,43 @@ const makeRoute = createRoute({
       description: 'The endpoint; its secret is shown once.',
       content: json(WebhookWithSecret),
     },
-    ...errors(...BODY_ERRORS, 'webhook_refused', 'too_many_webhooks', ...KEY_ERRORS),
+    ...errors(
+      ...BODY_ERRORS,
+      'webhook_refused',
+      'too_many_webhooks',
+      'idempotency_conflict',
+      ...KEY_ERRORS,
+    ),
+  },
+});
+
+const showRoute = createRoute({
+  ...COMMON,
+  method: 'get',
+  path: '/v1/webhooks/{id}',
+  summary: 'Show a webhook endpoint',
+  request: { params: WebhookPath },
+  responses: {
+    200: { description: 'The endpoint as it stands.', content: json(WebhookView) },
+    ...errors('not_found', ...KEY_ERRORS),
+  },
+});
+
+const updateRoute = createRoute({
+  ...COMMON,
+  method: 'patch',
+  path: '/v1/webhooks/{id}',
+  summary: 'Change a webhook endpoint',
+  description:
+    'What is left out stays. Deliveries that wait go to the new URL. While `enabled` is false ' +
+    'nothing is sent, and what comes is dropped; it can be redelivered later.',
+  request: {
+    params: WebhookPath,
+    body: { content: json(UpdateWebhook, { events: ['job.failed'] }), required: true },
+  },
+  responses: {
+    200: { description: 'The endpoint as it stands.', content: json(WebhookView) },
+    ...errors(...BODY_ERRORS, 'webhook_refused', 'not_found', ...KEY_ERRORS),
   },
 });
 
@@ -200,10 +240,28 @@ export const webhookRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onInvalid })
     return c.json({ data }, 200);
   })
   .openapi(makeRoute, async (c) => {
-    const order = { request: c.req.valid('json'), now: Date.now() };
-    const made = await makeEndpoint(c.get('env'), c.get('principal'), order);
+    const made = await makeEndpoint(c.get('env'), c.get('principal').accountId, {
+      request: c.req.valid('json'),
+      idempotencyKey: c.req.valid('header')['idempotency-key'] ?? null,
+      deed: toDeed(c.var),
+      now: Date.now(),
+    });
     if (!made.ok) refuse(toEndpointWire(made.error));
-    return c.json(made.value, 201);
+    if (made.value.replayed) c.header('idempotent-replayed', 'true');
+    return c.json(made.value.endpoint, 201);
+  })
+  .openapi(showRoute, async (c) => {
+    const { accountId } = c.get('principal');
+    const owner = { accountId, id: c.req.valid('param').id };
+    return c.json((await showEndpoint(c.get('env'), owner)) ?? refuse(NO_ENDPOINT), 200);
+  })
+  .openapi(updateRoute, async (c) => {
+    const { accountId } = c.get('principal');
+    const owner = { accountId, id: c.req.valid('param').id };
+    const change = { change: c.req.valid('json'), deed: toDeed(c.var) };
+    const endpoint = await changeEndpoint(c.get('env'), owner, change);
+    if (!endpoint.ok) refuse(toEndpointWire(endpoint.error));
+    return c.json(endpoint.value, 200);
   })
   .openapi(secretRoute, async (c) => {
     const secret = await readSecret(c.get('env'), c.get('principal').accountId);
@@ -212,15 +270,13 @@ export const webhookRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onInvalid })
   .openapi(deleteRoute, async (c) => {
     const { accountId } = c.get('principal');
     const owner = { accountId, id: c.req.valid('param').id };
-    if (!(await deleteEndpoint(c.get('env'), owner))) refuse(NO_ENDPOINT);
+    if (!(await deleteEndpoint(c.get('env'), owner, toDeed(c.var)))) refuse(NO_ENDPOINT);
     return c.body(null, 204);
   })
   .openapi(enableRoute, async (c) => {
     const { accountId } = c.get('principal');
-    const endpoint = await enableEndpoint(c.get('env'), {
-      accountId,
-      id: c.req.valid('param').id,
-    });
+    const owner = { accountId, id: c.req.valid('param').id };
+    const endpoint = await enableEndpoint(c.get('env'), owner, toDeed(c.var));
     if (!endpoint) refuse(NO_ENDPOINT);
     return c.json(endpoint, 200);
   })
@@ -228,7 +284,8 @@ export const webhookRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onInvalid })
     const { accountId } = c.get('principal');
     const overlapMs = (c.req.valid('json').overlap_s ?? OVERLAP_S) * 1000;
     const owner = { accountId, id: c.req.valid('param').id };
-    const endpoint = await rotateSecret(c.get('env'), owner, overlapMs);
+    const rotation = { overlapMs, deed: toDeed(c.var) };
+    const endpoint = await rotateSecret(c.get('env'), owner, rotation);
     if (!endpoint) refuse(NO_ENDPOINT);
     return c.json(endpoint, 200);
   })
@@ -253,6 +310,11 @@ export const webhookRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onInvalid })
     if (!sent.ok) refuse(toRedeliverWire(sent.error));
     return c.json(sent.value, 202);
   });
+
+/** Who changes an endpoint, for the audit. */
+function toDeed({ principal, requestId }: PrincipalEnv['Variables']): Deed {
+  return { actor: principal.apiKeyId ?? principal.accountId, requestId, reason: null };
+}
 
 /** What an endpoint is sent of a job, for the reference. */
 webhookRoutes.openAPIRegistry.registerWebhook({

@@ -17,6 +17,9 @@ export interface Wire {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** What stands for a field where the whole body is meant. */
+export const WHOLE_BODY = 'the body';
+
 /** When nothing better is known. */
 const RETRY_MS = 5000;
 
@@ -80,6 +83,7 @@ const FINAL: readonly ErrorCode[] = [
   'attempts_exhausted',
   'deadline_exceeded',
   'engine_out_of_memory',
+  'result_too_large',
   'wait_timeout',
 ];
 
@@ -98,11 +102,18 @@ function paramOf({ details }: Wire): string | null {
   const fields = details?.['fields'];
   const [first] = Array.isArray(fields) ? (fields as { field?: unknown }[]) : [];
   const field = first?.field ?? details?.['field'];
-  return typeof field === 'string' ? field : null;
+  return typeof field === 'string' && field !== WHOLE_BODY ? field : null;
+}
+
+/** Says where the plan that is needed can be had, if that is what is amiss. */
+export function withUpgrade(wire: Wire, origin: string): Wire {
+  if (wire.code !== 'plan_required') return wire;
+  return { ...wire, details: { ...wire.details, upgrade_url: `${origin}/#plans` } };
 }
 
 /** The error of one thing among several, inside an answer that is none. */
-export function toPartError(wire: Wire) {
+export function toPartError(refusal: Wire, origin: string) {
+  const wire = withUpgrade(refusal, origin);
   const { status, help } = ERRORS[wire.code];
   const waits = status === 429 || status === 503;
   return {

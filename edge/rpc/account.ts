@@ -95,6 +95,18 @@ export interface SubmittedAll {
   readonly jobs: readonly Result<Submitted, AdmissionRefusal>[];
 }
 
+/** A request with an idempotency key, which may have been made before. */
+export interface Repeat {
+  readonly idempotencyKey: string;
+  readonly bodyHash: string;
+}
+
+/** The job that each of some requests made, in their order; null for one that made none. */
+export interface Recalled {
+  readonly principal: Principal;
+  readonly jobs: readonly Result<string | null, AdmissionRefusal>[];
+}
+
 /** What a dry run learns. */
 export interface Quote {
   readonly principal: Principal;
@@ -157,6 +169,8 @@ export interface NewKey {
   readonly dailyMillitokens: number | null;
   readonly requestsPerMinute: number | null;
   readonly expiresAt: number | null;
+  /** The request it is made for, where that may come again. */
+  readonly repeat?: Repeat;
 }
 
 /** Who does something to an account, for the audit. */
@@ -177,6 +191,10 @@ export interface KeyChange extends Deed {
 export type KeyRefusal =
   | { readonly reason: 'key_not_found' }
   | { readonly reason: 'too_many_keys'; readonly limit: number }
+  /** The request was made before, with another body. */
+  | { readonly reason: 'idempotency_conflict' }
+  /** The request was made before; the key it made was rotated or revoked since. */
+  | { readonly reason: 'key_changed' }
   /** A key may not give what it does not have itself. */
   | { readonly reason: 'key_too_narrow'; readonly scopes: readonly Scope[] };
 
@@ -194,6 +212,27 @@ export type Measure =
       readonly target: string;
       readonly detail: Readonly<Record<string, string>>;
     };
+
+/** Who changes the list of webhook endpoints, and how. */
+export interface EndpointChange extends Deed {
+  readonly action: 'webhook.create' | 'webhook.update' | 'webhook.enable';
+  /** For the audit; never a URL, which may hold a secret. */
+  readonly detail?: Readonly<Record<string, unknown>>;
+  /** The request that an endpoint is made for, where it may come again. */
+  readonly repeat?: Repeat;
+}
+
+/** Why a webhook endpoint is not kept. */
+export type EndpointPutRefusal =
+  | { readonly reason: 'endpoint_not_found' }
+  | { readonly reason: 'too_many_webhooks'; readonly limit: number }
+  | { readonly reason: 'idempotency_conflict' };
+
+/** Why the operator's decision is not carried out. */
+export type MeasureRefusal =
+  | { readonly reason: 'account_not_found' }
+  /** A grant with this id was made, of other tokens or for another reason. */
+  | { readonly reason: 'idempotency_conflict' };
 
 /** All the operator sees of an account. */
 export interface AccountProfile {
@@ -252,20 +291,25 @@ export interface AccountObject {
     caller: Caller,
     inputs: readonly SubmitInput[],
   ): Promise<Result<SubmittedAll, AccessRefusal>>;
+  /** Verifies the caller and finds the jobs of earlier requests; counts nothing. */
+  recall(caller: Caller, repeats: readonly Repeat[]): Promise<Result<Recalled, AccessRefusal>>;
   quote(caller: Caller, input: SubmitInput): Promise<Result<Quote, AccessRefusal>>;
   state(
     caller: Caller,
   ): Promise<
     Result<{ principal: Principal; account: AccountState; key: KeyState | null }, AccessRefusal>
   >;
-  /** Does what the operator decided and audits it; how the account stands then, or null. */
-  administer(measure: Measure, deed: Deed): Promise<AccountProfile | null>;
+  /** Does what the operator decided and audits it; how the account stands then. */
+  administer(measure: Measure, deed: Deed): Promise<Result<AccountProfile, MeasureRefusal>>;
   /** How the account stands, for the operator; null when it was never made. */
   profile(): Promise<AccountProfile | null>;
-  /** Keeps or replaces a webhook endpoint. False when the plan allows no more. */
-  putEndpoint(endpoint: WebhookEndpointRow): Promise<boolean>;
+  /** Keeps or replaces a webhook endpoint; the id of the one that the same request made before. */
+  putEndpoint(
+    endpoint: WebhookEndpointRow,
+    change: EndpointChange,
+  ): Promise<Result<string, EndpointPutRefusal>>;
   /** False when there is no such endpoint. */
-  deleteEndpoint(id: string): Promise<boolean>;
+  deleteEndpoint(id: string, deed: Deed): Promise<boolean>;
   endpoints(): Promise<readonly WebhookEndpointRow[]>;
   /** No more is sent to it until it is put again. False when there is no such endpoint. */
   disableEndpoint(id: string): Promise<boolean>;

@@ -15,6 +15,7 @@ import type {
 } from '#schema/webhook.ts';
 import type { Outbound } from '../chat/message.ts';
 import type { Result } from '../core/result.ts';
+import type { Rank } from '../core/turn.ts';
 
 /** Takes news of jobs and delivers them outside: paced, retried, at least once. */
 export interface CourierObject {
@@ -98,6 +99,12 @@ export interface WebhookCourierObject extends CourierObject {
   close(): Promise<void>;
   /** Null when there is no such endpoint. */
   state(): Promise<EndpointState | null>;
+  /** What is sent from now on, and where to. False when there is no such endpoint. */
+  update(change: Pick<EndpointSetup, 'url' | 'events' | 'description'>): Promise<boolean>;
+  /** Whether this is the endpoint's secret. */
+  hasSecret(secret: string): Promise<boolean>;
+  /** Sends no more until it is enabled, by its owner's wish. */
+  disable(): Promise<boolean>;
   /** Sends again after it was disabled; what was dropped meanwhile stays so. */
   enable(): Promise<boolean>;
   /** A new secret; the old one signs too for `overlapMs`. */
@@ -130,8 +137,31 @@ export interface BotCourierObject extends CourierObject {
   announce(accountId: string, plan: PlanId, key: string): Promise<boolean>;
   /** Where and when this bot was last in touch with an account, or null. */
   meeting(accountId: string): Promise<BotMeeting | null>;
+  /** Whether a job's message stands in its chat, or will never: nobody waits to see it. */
+  isShown(jobId: string): Promise<boolean>;
+  /** The account whose job this is, if the bot shows it in one of these chats; else null. */
+  ownerOf(jobId: string, chatIds: readonly string[]): Promise<string | null>;
   /** How the bot stands; cheap. */
   health(): Promise<BotHealth>;
+  /** The same in more figures, for metrics. */
+  figures(): Promise<BotFigures>;
+}
+
+/** Counted since the courier last started, as in its health. */
+export interface BotFigures {
+  readonly health: BotHealth;
+  /** Messages to be sent or edited, by how pressing that is. */
+  readonly waiting: Readonly<Record<Rank, number>>;
+  /** Calls that the platform did. */
+  readonly sends: number;
+  /** Sum of what the platform said to wait. */
+  readonly toldToWaitMs: number;
+  /** From the end of jobs to their results in the chat: how many by bound, the last beyond all. */
+  readonly delay: {
+    readonly boundsS: readonly number[];
+    readonly counts: readonly number[];
+    readonly sumMs: number;
+  };
 }
 
 export interface BotMeeting {

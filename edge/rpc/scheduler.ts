@@ -51,11 +51,30 @@ export interface AgentCredential {
   readonly secretHash: string;
 }
 
+/** An agent's credential on the request that opens its socket. */
+export const SOCKET_HEADERS = { agentId: 'x-agent-id', secretHash: 'x-secret-hash' } as const;
+
 export interface EnqueueOptions {
   /** Its user already has our word: it is then never refused. */
   readonly accepted: boolean;
   /** Its user took it back before it came here. */
   readonly cancelled: boolean;
+  /** The life of the Account that offers it; a first offer of an earlier life is not taken. */
+  readonly epoch?: number;
+}
+
+/** What did this account take ahead of its disk, after that ordinal? Asked by its life `epoch`. */
+export interface AheadQuestion {
+  readonly accountId: string;
+  readonly epoch: number;
+  readonly after: number;
+}
+
+/** Jobs that an account took ahead of its disk, in their order. */
+export interface TakenAhead {
+  readonly orders: readonly JobOrder[];
+  /** Ask again, after the last of these. */
+  readonly isMore: boolean;
 }
 
 /** A job that was taken, as it stands, or why it was not. */
@@ -80,6 +99,11 @@ export interface SchedulerObject {
    * example, gets no answer.
    */
   enqueueAll(orders: readonly JobOrder[], options: EnqueueOptions): Promise<Offered[]>;
+  /**
+   * What this account took ahead of its disk after that ordinal. From now on first offers of
+   * lives before `epoch` are not taken.
+   */
+  takenAhead(question: AheadQuestion): Promise<TakenAhead>;
   /** Would `enqueue` take it, and when would it start? Changes nothing. */
   preview(order: JobOrder): Promise<Result<JobWaiting, EnqueueRefusal>>;
   /** A job of this account (null: anyone's), live or not yet in the history; or null. */
@@ -122,4 +146,6 @@ export interface SchedulerObject {
   fail(agent: AgentCredential, body: FailBody): Promise<Result<EndAnswer, AgentRefusal>>;
   return(agent: AgentCredential, body: ReturnBody): Promise<Result<EndAnswer, AgentRefusal>>;
   leave(agent: AgentCredential, body: LeaveBody): Promise<Result<LeaveAnswer, AgentRefusal>>;
+  /** Opens the socket of the agent that SOCKET_HEADERS name: 101, or 401. */
+  fetch(request: Request): Promise<Response>;
 }

@@ -4,20 +4,22 @@
  */
 import type { AccountProfileView } from '#schema/admin.ts';
 import type { Env } from '../env.ts';
-import type { Deed, Measure } from '../rpc/account.ts';
+import { ok } from '../core/result.ts';
+import type { Result } from '../core/result.ts';
+import type { Deed, Measure, MeasureRefusal } from '../rpc/account.ts';
 import { announcePlan } from './announce-plan.ts';
 import { showProfile } from './view-profile.ts';
 
-/** How the account stands then, or null when there is none. */
+/** How the account stands then. */
 export async function administerAccount(
   env: Env,
   { accountId, measure }: { accountId: string; measure: Measure },
   deed: Deed,
-): Promise<AccountProfileView | null> {
+): Promise<Result<AccountProfileView, MeasureRefusal>> {
   const profile = await env.accounts.getByName(accountId).administer(measure, deed);
-  if (!profile) return null;
+  if (!profile.ok) return profile;
   if (measure.kind === 'set_plan') {
     await announcePlan(env, { accountId, plan: measure.plan, key: deed.requestId });
   }
-  return showProfile(env, profile);
+  return ok(await showProfile(env, profile.value));
 }

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Bot } from '#schema/chat.ts';
-import { CHAT_FILE_BYTES_MAX } from '#schema/limits.ts';
+import { CHAT_FILE_BYTES_MAX } from '#schema/chat-limits.ts';
 import { parseEnv } from '../env.ts';
 import { makeAccountId } from '../io/id.ts';
-import { silence } from '../test/sound.ts';
+import { makeWav } from '../test/media.ts';
 import { bindings } from '../test/world.ts';
 import { fetchAttachment } from './fetch-attachment.ts';
 import { findFile } from './find-file.ts';
@@ -58,7 +58,7 @@ function fileInfo(info: object) {
 
 describe('a file that a user sent', () => {
   it('becomes an input file of the user, judged by its content', async () => {
-    const wav = silence();
+    const wav = makeWav(1);
     serve({
       getFile: fileInfo({ file_path: 'voice/1.oga', file_size: wav.length }),
       '/file/bot900:secret/voice/1.oga': () => new Response(wav),

@@ -5,7 +5,8 @@
 import { z } from 'zod';
 import type { Bot } from '#schema/chat.ts';
 import type { FilePurpose } from '#schema/file.ts';
-import { BOT_UPLOAD_MS_MAX, CHAT_FILE_BYTES_MAX } from '#schema/limits.ts';
+import { BOT_UPLOAD_MS_MAX } from '#schema/limits.ts';
+import { CHAT_FILE_BYTES_MAX } from '#schema/chat-limits.ts';
 import type { ChatFault } from '../core/fault.ts';
 import type { Result } from '../core/result.ts';
 import { fail, ok } from '../core/result.ts';

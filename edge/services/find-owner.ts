@@ -9,10 +9,24 @@ import { logError } from '../io/log.ts';
 import { schedulerOf } from './find-job.ts';
 import type { FindRefusal, JobOwner } from './find-job.ts';
 
-/** A job that its Scheduler has not confirmed yet is not found. */
-export async function findOwner(env: Env, jobId: string): Promise<Result<JobOwner, FindRefusal>> {
+export interface AnyJob {
+  readonly jobId: string;
+  /** Whose job the operator knows it to be, if he does. */
+  readonly accountId: string | null;
+}
+
+/**
+ * Whose job it is. One that its Scheduler has not confirmed yet is known to its account alone: it
+ * is found only where that is named.
+ */
+export async function findOwner(
+  env: Env,
+  { jobId, accountId }: AnyJob,
+): Promise<Result<JobOwner, FindRefusal>> {
   const scheduler = schedulerOf(env, jobId);
   if (!scheduler) return fail({ reason: 'job_not_found' });
+  // Whoever uses this looks for the job there, and finds none that is another's.
+  if (accountId !== null) return ok({ jobId, accountId });
   const live = await scheduler.find(jobId, null);
   if (live) return ok({ jobId, accountId: live.record.accountId });
   try {

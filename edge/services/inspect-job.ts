@@ -7,21 +7,22 @@ import type { Deed } from '../rpc/account.ts';
 import { findJob } from './find-job.ts';
 import type { FindRefusal } from './find-job.ts';
 import { findOwner } from './find-owner.ts';
+import type { AnyJob } from './find-owner.ts';
 import { viewJob } from './view-job.ts';
 import type { ViewContext } from './view-job.ts';
 
 /** The job as it stands. */
 export async function inspectJob(
   env: Env,
-  { jobId, deed }: { jobId: string; deed: Deed },
+  { deed, ...job }: AnyJob & { readonly deed: Deed },
   context: ViewContext,
 ): Promise<Result<AdminJobView, FindRefusal>> {
-  const owner = await findOwner(env, jobId);
+  const owner = await findOwner(env, job);
   if (!owner.ok) return owner;
   const { accountId } = owner.value;
   const found = await findJob(env, owner.value);
   if (!found.ok) return found;
-  const note = { kind: 'note', action: 'job.inspect', target: jobId, detail: {} } as const;
+  const note = { kind: 'note', action: 'job.inspect', target: job.jobId, detail: {} } as const;
   await env.accounts.getByName(accountId).administer(note, deed);
   const { apiKeyId, agentId, requestId } = found.value.record;
   return ok({

@@ -10,6 +10,7 @@ import {
   VIDEO_DURATION_S_MAX,
   VIDEO_FPS_MAX,
 } from '#schema/limits.ts';
+import { tellPrice } from '#schema/price.ts';
 import type { Env } from '../env.ts';
 import { surveyPool } from './survey-pool.ts';
 
@@ -37,23 +38,13 @@ function viewModel(model: Model, availability: Availability): ModelView {
     title: model.title,
     description: model.about,
     plan: model.plan,
-    price: PRICE[model.type](model.factorMillis / 1000),
+    price: tellPrice(model),
     limits: LIMITS[model.type](model),
     defaults: DEFAULTS[model.type](model),
     accepts: [...model.accepts],
     availability,
   };
 }
-
-type Price = ModelView['price'];
-const PRICE: Readonly<Record<JobType, (factor: number) => Price>> = {
-  image: (factor) => ({ tokens: factor, per: '1024x1024 image' }),
-  video: (factor) => ({ tokens: 3 * factor, per: '5 s of 1280x720 video' }),
-  text: (factor) => ({ tokens: 0.5 * factor, per: '500 tokens of text' }),
-  speech: (factor) => ({ tokens: 0.5 * factor, per: '1000 characters of speech' }),
-  music: (factor) => ({ tokens: 2 * factor, per: 'minute of music' }),
-  transcription: (factor) => ({ tokens: factor, per: 'recording' }),
-};
 
 type Facts = Record<string, unknown>;
 const LIMITS: Readonly<Record<JobType, (model: Model) => Facts>> = {

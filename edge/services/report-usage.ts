@@ -103,7 +103,8 @@ function toSums(row: SummedRow): UsageSums {
     tokens: toTokens(row.millitokens),
     gpu_s: row.serviceMs / 1000,
     completion_tokens: row.completionTokens,
-    audio_s: row.audioS,
+    // The column is of single precision, in which no sum is round.
+    audio_s: Math.round(row.audioS * 1000) / 1000,
   };
 }
 

@@ -105,7 +105,7 @@ export class HttpAgent {
   readonly id: string;
   readonly token: string;
   readonly #world: HttpWorld;
-  readonly #sessionId = crypto.randomUUID();
+  readonly sessionId = crypto.randomUUID();
 
   constructor(world: HttpWorld, { id, token }: { id: string; token: string }) {
     this.#world = world;
@@ -119,7 +119,7 @@ export class HttpAgent {
 
   async register(models: readonly string[]): Promise<void> {
     const response = await this.call('register', {
-      sessionId: this.#sessionId,
+      sessionId: this.sessionId,
       version: '1',
       capabilities: { gpu: null, engines: [{ engine: 'test', version: '1', models }] },
       holding: [],
@@ -128,7 +128,7 @@ export class HttpAgent {
   }
 
   async acquire(waitMs = 0): Promise<AcquireAnswer> {
-    const { sessionId, holding } = { sessionId: this.#sessionId, holding: [] };
+    const { sessionId, holding } = { sessionId: this.sessionId, holding: [] };
     const response = await this.call('acquire', { sessionId, resident: [], holding, waitMs });
     expect(response.status, await response.clone().text()).toBe(200);
     return response.json();
@@ -144,7 +144,7 @@ export class HttpAgent {
   renew(job: LeasedJob, news: { progress: object | null; preview: object | null }) {
     const { jobId, fencingToken } = job;
     return this.call('renew', {
-      sessionId: this.#sessionId,
+      sessionId: this.sessionId,
       leases: [{ jobId, fencingToken, ...news }],
       resident: ['painter'],
       health: { status: 'ok', message: null, vramFreeMib: null },
@@ -175,7 +175,7 @@ export class HttpAgent {
 
   /** Asks for orders about leases; parks for `waitMs`. */
   order(holding: LeaseRef[], waitMs: number): Promise<Response> {
-    return this.call('control', { sessionId: this.#sessionId, holding, waitMs });
+    return this.call('control', { sessionId: this.sessionId, holding, waitMs });
   }
 
   async complete(
@@ -203,7 +203,7 @@ export class HttpAgent {
   #end(verb: string, job: LeasedJob, more: object): Promise<Response> {
     const { jobId, fencingToken } = job;
     return this.call(verb, {
-      sessionId: this.#sessionId,
+      sessionId: this.sessionId,
       lease: { jobId, fencingToken },
       timings: { loadMs: 0, serviceMs: 1000, uploadMs: 10 },
       next: null,
@@ -277,7 +277,7 @@ const STRANGERS: Readonly<Record<Caller, (world: HttpWorld) => string>> = {
 export async function expectAuthRefusals(
   world: HttpWorld,
   [method, path]: Route,
-  request: { caller: Caller; json?: unknown },
+  request: { caller: Caller; json?: unknown; headers?: Record<string, string> },
 ): Promise<void> {
   const { caller, json } = request;
   const foreign = Object.entries(STRANGERS).filter(([kind]) => kind !== caller);
@@ -290,7 +290,10 @@ export async function expectAuthRefusals(
     `Bearer ${STRANGERS[caller](world)}`,
   ];
   for (const authorization of credentials) {
-    const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
+    const headers = {
+      ...request.headers,
+      ...(authorization === undefined ? {} : { authorization }),
+    };
     const response = await world.call(method, path, {
       headers,
       ...(json === undefined ? {} : { json }),

@@ -3,7 +3,8 @@
  * and what is answered, in the shapes of OpenAI's API.
  */
 import { z } from 'zod';
-import { CompatibleModel, FormBoolean, FormFile, formNumber, only } from './parameter.ts';
+import { SentFile } from '../file.ts';
+import { CompatibleModel, FormBoolean, formNumber, only } from './parameter.ts';
 
 /**
  * The names of OpenAI's own voices, which no model here has: each stands for the first voice of
@@ -29,7 +30,7 @@ export const SpeechRequest = z
   .strictObject({
     model: CompatibleModel,
     input: z.string(),
-    voice: z.string().meta({
+    voice: z.union([z.string(), z.strictObject({ id: z.string() })]).meta({
       description:
         "A voice of the model; a name of OpenAI's voices stands for the model's first, and " +
         '`x-voice` tells which that is.',
@@ -51,7 +52,7 @@ export const SpeechRequest = z
 export type SpeechRequest = z.infer<typeof SpeechRequest>;
 
 const RECORDING = {
-  file: FormFile,
+  file: SentFile,
   model: CompatibleModel,
   response_format: z.enum(['json', 'text', 'srt', 'verbose_json', 'vtt']).optional(),
   temperature: formNumber(z.literal(0)).optional(),

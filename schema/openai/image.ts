@@ -3,12 +3,12 @@
  * shapes of OpenAI's API. Parameters of ours that theirs lacks are taken beside them.
  */
 import { z } from 'zod';
+import { SentFile } from '../file.ts';
 import {
   CompatibleModel,
   EndUser,
   EpochSeconds,
   FormBoolean,
-  FormFile,
   formNumber,
   only,
   PictureSize,
@@ -17,11 +17,31 @@ import {
 /** Partial pictures of one stream. */
 const PARTIAL_IMAGES_MAX = 3;
 
-/** Where OpenAI's engines have a choice and ours have none. */
+/** How much work a picture is worth: this share of its model's own steps, which set the price. */
+export const QUALITY_STEPS = {
+  auto: 1,
+  standard: 1,
+  medium: 1,
+  low: 0.5,
+  high: 1.5,
+  hd: 1.5,
+} as const;
+type Quality = keyof typeof QUALITY_STEPS;
+
+/** Where OpenAI's engines have a choice and ours have less or none. */
 const SETTLED = {
   background: only('auto', 'opaque'),
   moderation: only('auto'),
-  quality: only('auto', 'standard'),
+  output_format: only('png').meta({ description: 'Pictures are PNG files.' }),
+  output_compression: only<100 | '100'>(100, '100'),
+  quality: z
+    .enum(Object.keys(QUALITY_STEPS) as [Quality, ...Quality[]])
+    .nullish()
+    .meta({
+      description:
+        "`low` takes half of the named model's own steps, `high` and `hd` half as many again, " +
+        'and the price with them; all others take its own.',
+    }),
 };
 
 const PartialImages = z.int().min(0).max(PARTIAL_IMAGES_MAX);
@@ -42,6 +62,7 @@ export const ImageGenerationRequest = z
       description: 'Previews that a stream may show, at most.',
     }),
     user: EndUser,
+    safety_identifier: EndUser,
     negative_prompt: z.string().optional(),
     steps: z.number().optional(),
     guidance: z.number().optional(),
@@ -54,9 +75,9 @@ export const ImageEditRequest = z
   .strictObject({
     ...SETTLED,
     model: CompatibleModel,
-    image: FormFile.optional(),
-    'image[]': z.array(FormFile).length(1, 'must be one picture').optional(),
-    mask: FormFile.optional().meta({
+    image: SentFile.optional(),
+    'image[]': z.array(SentFile).length(1, 'must be one picture').optional(),
+    mask: SentFile.optional().meta({
       description:
         'A picture of the same size: where it is transparent, the image is painted anew.',
     }),
@@ -67,6 +88,7 @@ export const ImageEditRequest = z
     stream: FormBoolean.optional(),
     partial_images: formNumber(PartialImages).optional(),
     user: EndUser,
+    safety_identifier: EndUser,
     negative_prompt: z.string().optional(),
     steps: formNumber(z.number()).optional(),
     guidance: formNumber(z.number()).optional(),
@@ -76,9 +98,15 @@ export const ImageEditRequest = z
   .meta({ id: 'ImageEditRequest' });
 export type ImageEditRequest = z.infer<typeof ImageEditRequest>;
 
+/** What a picture's file is; PNG, save what an agent had to make smaller. */
+export const PictureFormat = z.enum(['png', 'webp', 'jpeg']);
+export type PictureFormat = z.infer<typeof PictureFormat>;
+
 export const ImagesResponse = z
   .object({
     created: EpochSeconds,
+    output_format: PictureFormat.optional(),
+    size: z.string().optional(),
     data: z.array(z.object({ b64_json: z.string().optional(), url: z.url().optional() })),
   })
   .meta({ id: 'ImagesResponse' });
@@ -90,7 +118,7 @@ const EVENT = {
   b64_json: z.string(),
   created_at: EpochSeconds,
   size: z.string(),
-  output_format: z.enum(['png', 'webp', 'jpeg']),
+  output_format: PictureFormat,
   quality: z.literal('auto'),
   background: z.literal('opaque'),
 };

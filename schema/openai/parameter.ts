@@ -24,17 +24,21 @@ export function formNumber<T extends z.ZodType<unknown, number>>(schema: T) {
 /** A field of a form that holds a truth value. */
 export const FormBoolean = z.enum(['true', 'false']).transform((value) => value === 'true');
 
-/** A file of a form. */
-export const FormFile = z
-  .instanceof(File, { error: 'must be a file' })
-  .meta({ type: 'string', format: 'binary' });
-
 export const CompatibleModel = ModelId.nullish().meta({
   description: 'A model of `GET /v1/models`; left out, the first of the type that is online.',
 });
 
 /** The end user of the one who calls; kept in the job's metadata. */
 export const EndUser = z.string().min(1).max(METADATA_VALUE_CHARS_MAX).nullish();
+
+/** The end user that a request names, by the client's newer word before `user`, for metadata. */
+export function endUserOf(request: {
+  readonly user?: string | null | undefined;
+  readonly safety_identifier?: string | null | undefined;
+}): { user: string } | undefined {
+  const user = request.safety_identifier ?? request.user;
+  return user ? { user } : undefined;
+}
 
 /** Labels, kept as the job's metadata. */
 export const Labels = z
@@ -43,7 +47,11 @@ export const Labels = z
 
 /** `1024x768`, or `auto` for the model's own size. */
 export const PictureSize = z
-  .union([z.literal('auto'), z.string().regex(/^[1-9]\d{1,4}x[1-9]\d{1,4}$/)])
+  .string()
+  .regex(
+    /^(auto|[1-9]\d{1,4}x[1-9]\d{1,4})$/,
+    'must be a width and a height in pixels, such as 1024x1024, or auto',
+  )
   .nullish()
   .meta({ example: '1024x1024', description: 'Width and height, multiples of 8; or `auto`.' });
 

@@ -6,10 +6,16 @@
 import { z } from 'zod';
 import { CompatibleModel, EndUser, EpochSeconds, Labels, only, TextUsage } from './parameter.ts';
 
-const Content = z.union([
-  z.string(),
-  z.array(z.strictObject({ type: z.literal('text'), text: z.string() })).min(1),
-]);
+const Content = z.union(
+  [z.string(), z.array(z.strictObject({ type: z.literal('text'), text: z.string() })).min(1)],
+  { error: 'must be a text, or parts of type text: nothing else is read here' },
+);
+
+/** A list that must have nothing in it. */
+const Nothing = z
+  .array(z.unknown())
+  .refine((list) => list.length === 0, 'is not supported here; leave it out')
+  .meta({ maxItems: 0 });
 
 /** An earlier answer may be sent back as it came, with what it says of things it has not. */
 const ABSENT = {
@@ -41,6 +47,7 @@ const SAMPLING = {
     })
     .nullish(),
   user: EndUser,
+  safety_identifier: EndUser,
   n: only(1),
   presence_penalty: only(0),
   frequency_penalty: only(0),
@@ -53,12 +60,18 @@ export const ChatCompletionRequest = z
     messages: z.array(CompatibleMessage).min(1),
     max_completion_tokens: z.number().nullish(),
     metadata: Labels,
-    response_format: z.strictObject({ type: z.enum(['text', 'json_object']) }).optional(),
+    response_format: z
+      .object({ type: z.enum(['text', 'json_object']) })
+      .optional()
+      .meta({
+        description:
+          'Where the engine can: JSON of any shape. For a schema, put it into a message.',
+      }),
     logprobs: only(false),
     modalities: z.array(z.literal('text')).nullish(),
     store: only(false),
     service_tier: only('auto', 'default'),
-    tools: z.array(z.unknown()).max(0).optional(),
+    tools: Nothing.optional(),
     tool_choice: only('none', 'auto'),
     parallel_tool_calls: z.boolean().optional(),
   })
@@ -68,7 +81,9 @@ export type ChatCompletionRequest = z.infer<typeof ChatCompletionRequest>;
 export const CompletionRequest = z
   .strictObject({
     ...SAMPLING,
-    prompt: z.union([z.string(), z.tuple([z.string()])]),
+    prompt: z.union([z.string(), z.tuple([z.string()])], {
+      error: 'must be one text; send several as requests of their own',
+    }),
     best_of: only(1),
     echo: only(false),
     suffix: only(''),

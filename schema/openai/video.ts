@@ -3,16 +3,10 @@
  * job: its id is the job's, and the calls of `/v1/jobs` work on it too.
  */
 import { z } from 'zod';
+import { SentFile } from '../file.ts';
 import { JobId } from '../id.ts';
 import { PAGE_DEFAULT, PAGE_MAX } from '../limits.ts';
-import {
-  CompatibleModel,
-  EpochSeconds,
-  FormFile,
-  formNumber,
-  only,
-  PictureSize,
-} from './parameter.ts';
+import { CompatibleModel, EpochSeconds, formNumber, only, PictureSize } from './parameter.ts';
 
 const COMMON = { model: CompatibleModel, prompt: z.string(), size: PictureSize };
 
@@ -21,7 +15,7 @@ export const VideoForm = z
   .strictObject({
     ...COMMON,
     seconds: formNumber(z.number()).optional(),
-    input_reference: FormFile.optional(),
+    input_reference: SentFile.optional(),
   })
   .meta({ id: 'VideoForm' });
 export type VideoForm = z.infer<typeof VideoForm>;

@@ -262,8 +262,14 @@ export class Desk {
     else if (isDead(health, now)) this.#disable('failing', now);
   }
 
+  /** Stops for its owner, who tells the Account; one that is disabled stays as it is. */
+  disable(): void {
+    if (!this.#endpoint?.disabled) this.#disable('owner', this.#ports.now());
+  }
+
   #disable(reason: DisabledReason, at: number): void {
-    this.setEndpoint({ ...this.#endpoint!, disabled: { at, reason, isTold: false } });
+    const disabled = { at, reason, isTold: reason === 'owner' };
+    this.setEndpoint({ ...this.#endpoint!, disabled });
     this.#tellAt = at;
     for (const number of this.#waiting.keys()) {
       if (!this.#sending.has(number)) this.#drop(number, 'endpoint_disabled');

@@ -1,6 +1,7 @@
 import OpenAI from 'openai';
 import { describe, expect, it } from 'vitest';
 import { expectAuthRefusals, expectError, HttpWorld } from '../../test/http.ts';
+import { makeWav } from '../../test/media.ts';
 import { finishWith, OpenAiWorld, takeSoon } from '../../test/openai.ts';
 import type { MadeFile } from '../../test/openai.ts';
 
@@ -77,28 +78,8 @@ describe('POST /v1/audio/speech', () => {
   });
 });
 
-/** A second of silence: 8 kHz, mono, 16 bit. */
 function wav(): File {
-  const bytes = 16_000;
-  const view = new DataView(new ArrayBuffer(44 + bytes));
-  const write = (at: number, text: string): void => {
-    for (const [index, byte] of new TextEncoder().encode(text).entries()) {
-      view.setUint8(at + index, byte);
-    }
-  };
-  write(0, 'RIFF');
-  view.setUint32(4, 36 + bytes, true);
-  write(8, 'WAVEfmt ');
-  view.setUint32(16, 16, true);
-  view.setUint16(20, 1, true);
-  view.setUint16(22, 1, true);
-  view.setUint32(24, 8000, true);
-  view.setUint32(28, 16_000, true);
-  view.setUint16(32, 2, true);
-  view.setUint16(34, 16, true);
-  write(36, 'data');
-  view.setUint32(40, bytes, true);
-  return new File([view.buffer], 'speech.wav', { type: 'audio/wav' });
+  return new File([makeWav(1)], 'speech.wav', { type: 'audio/wav' });
 }
 
 const TOLD = {
@@ -246,6 +227,16 @@ describe('POST /v1/audio/translations', () => {
     expect(job.spec).toMatchObject({ translate: true, language: 'auto' });
     await finishWith(agent, job, AS_JSON);
     expect(await asking).toMatchObject({ text: 'Ask not.' });
+  });
+
+  it('refuses a model that cannot, and names those that can', async () => {
+    const world = new OpenAiWorld();
+    const { client } = await world.open(['pocketsphinx']);
+    const asking = client.audio.translations.create({ model: 'pocketsphinx', file: wav() });
+    await expect(asking).rejects.toMatchObject({
+      ...{ status: 400, code: 'invalid_request', param: 'model' },
+      message: expect.stringContaining('must be one that translates: whisper'),
+    });
   });
 
   it('refuses whoever has no valid key', async () => {

@@ -61,6 +61,7 @@ export const WAIT_ERRORS = [
   'engine_unavailable',
   'model_unavailable',
   'input_unreadable',
+  'result_too_large',
   'wait_timeout',
   'not_found',
   'history_unavailable',

@@ -3,7 +3,7 @@ import type { APIError } from 'openai';
 import { describe, expect, it } from 'vitest';
 import type { LeasedJob } from '#schema/agent-protocol.ts';
 import { ChatCompletion, ChatCompletionChunk } from '#schema/openai/text.ts';
-import { expectAuthRefusals, HttpWorld } from '../../test/http.ts';
+import { expectAuthRefusals, expectError, HttpWorld } from '../../test/http.ts';
 import { answerText, finishWith, OpenAiWorld, takeSoon } from '../../test/openai.ts';
 import { eventually } from '../../test/world.ts';
 
@@ -205,6 +205,23 @@ describe('POST /v1/chat/completions', () => {
     expect(error).toMatchObject({ code, type: 'invalid_request_error' });
     expect((error as APIError).param?.startsWith(param.split('.')[0]!), String(error)).toBe(true);
     expect((error as APIError).message).toContain(param.split('.')[0]!);
+  });
+
+  it.each([
+    [
+      { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'x' } }] }] },
+      'messages[0].content must be a text, or parts of type text: nothing else is read here.',
+    ],
+    [
+      { messages: [{ role: 'assistant', content: null }] },
+      'messages[0].content must be a text, or parts of type text: nothing else is read here.',
+    ],
+    [{ tools: [{ type: 'function' }] }, 'tools is not supported here; leave it out.'],
+  ])('says what is wrong with %j in words', async (more, words) => {
+    const world = new OpenAiWorld();
+    const { key } = await world.open([]);
+    const refused = await world.post('/v1/chat/completions', key, { ...ASKED, ...more });
+    expect((await expectError(refused, 'invalid_request')).message).toBe(words);
   });
 
   it('refuses whoever has no valid key, before anything else', async () => {

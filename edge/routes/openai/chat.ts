@@ -4,24 +4,15 @@ import { ChatCompletion, ChatCompletionChunk, ChatCompletionRequest } from '#sch
 import type { CompatibleMessage } from '#schema/openai/text.ts';
 import type { JobRecord } from '#schema/record.ts';
 import type { AppEnv } from '../../env.ts';
-import { awaitEnd } from '../../services/openai/await-end.ts';
-import { streamAnswer } from '../../services/openai/stream-answer.ts';
 import { keyed } from '../access.ts';
 import { BY_API_KEY, errors, json } from '../describe.ts';
 import { toFieldWire } from '../error.ts';
 import { refuse } from '../wire.ts';
 import type { Work } from './caller.ts';
-import {
-  clientOf,
-  onUnsupported,
-  SUBMIT_ERRORS,
-  SubmitHeaders,
-  submitFor,
-  WAIT_ERRORS,
-} from './caller.ts';
-import { lastWords, STREAM_HEADERS, toEndWire, withRefusals } from './outcome.ts';
+import { onUnsupported, SUBMIT_ERRORS, SubmitHeaders, submitFor, WAIT_ERRORS } from './caller.ts';
 import { finishOf, readText, tellText, toFrame, toSampling, usageOf } from './text.ts';
 import type { TextFrames } from './text.ts';
+import { streamEvents, waitForEnd } from './wait.ts';
 
 const REQUEST_EXAMPLE = {
   model: 'chat',
@@ -67,22 +58,13 @@ export const chatRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onUnsupported }
     const body = c.req.valid('json');
     const env = c.get('env');
     const job = await submitFor(c, { ...toJob(body), sent: body });
-    const waiting = { job, client: clientOf(c), origin: c.get('origin') };
     if (body.stream) {
-      const requestId = c.get('requestId');
-      const includeUsage = body.stream_options?.include_usage === true;
       const { record } = job;
-      const frames = framesOf(record, includeUsage);
-      const stream = streamAnswer(env, {
-        ...waiting,
-        tell: (events) => withRefusals(tellText(env, { record, frames }, events), requestId),
-        lastWords: lastWords(requestId),
-      });
-      return c.body(stream, 200, STREAM_HEADERS);
+      const frames = framesOf(record, body.stream_options?.include_usage === true);
+      return streamEvents(c, { job, tell: (events) => tellText(env, { record, frames }, events) });
     }
-    const ended = await awaitEnd(env, waiting);
-    if (!ended.ok) refuse(toEndWire(ended.error));
-    return c.json(toCompletion(ended.value, await readText(env, ended.value)), 200);
+    const record = await waitForEnd(c, job);
+    return c.json(toCompletion(record, await readText(env, record)), 200);
   },
 );
 

@@ -3,23 +3,14 @@ import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { Completion, CompletionRequest } from '#schema/openai/text.ts';
 import type { JobRecord } from '#schema/record.ts';
 import type { AppEnv } from '../../env.ts';
-import { awaitEnd } from '../../services/openai/await-end.ts';
-import { streamAnswer } from '../../services/openai/stream-answer.ts';
 import { keyed } from '../access.ts';
 import { BY_API_KEY, errors, json } from '../describe.ts';
 import { toFieldWire } from '../error.ts';
 import { refuse } from '../wire.ts';
-import {
-  clientOf,
-  onUnsupported,
-  SUBMIT_ERRORS,
-  SubmitHeaders,
-  submitFor,
-  WAIT_ERRORS,
-} from './caller.ts';
-import { lastWords, STREAM_HEADERS, toEndWire, withRefusals } from './outcome.ts';
+import { onUnsupported, SUBMIT_ERRORS, SubmitHeaders, submitFor, WAIT_ERRORS } from './caller.ts';
 import { finishOf, readText, tellText, toFrame, toSampling, usageOf } from './text.ts';
 import type { TextFrames } from './text.ts';
+import { streamEvents, waitForEnd } from './wait.ts';
 
 const REQUEST_EXAMPLE = { model: 'chat', prompt: 'Once upon a time', max_tokens: 100 };
 
@@ -56,21 +47,12 @@ export const completionRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onUnsuppo
     const prompt = typeof body.prompt === 'string' ? body.prompt : body.prompt[0];
     const request = { ...toSampling(body), prompt, max_tokens: body.max_tokens };
     const job = await submitFor(c, { request, sent: body, names: {} });
-    const waiting = { job, client: clientOf(c), origin: c.get('origin') };
     if (body.stream) {
-      const requestId = c.get('requestId');
       const { record } = job;
       const frames = framesOf(record, body.stream_options?.include_usage === true);
-      const stream = streamAnswer(env, {
-        ...waiting,
-        tell: (events) => withRefusals(tellText(env, { record, frames }, events), requestId),
-        lastWords: lastWords(requestId),
-      });
-      return c.body(stream, 200, STREAM_HEADERS);
+      return streamEvents(c, { job, tell: (events) => tellText(env, { record, frames }, events) });
     }
-    const ended = await awaitEnd(env, waiting);
-    if (!ended.ok) refuse(toEndWire(ended.error));
-    const record = ended.value;
+    const record = await waitForEnd(c, job);
     const answer = toCompletion(record, await readText(env, record), finishOf(record));
     return c.json({ ...answer, usage: usageOf(record) }, 200);
   },

@@ -1,7 +1,7 @@
 /** `POST /v1/images/edits`: a picture, and where it is to change, as OpenAI's clients send them. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { ImageEditRequest } from '#schema/openai/image.ts';
-import { parseSize } from '#schema/openai/parameter.ts';
+import { endUserOf, parseSize } from '#schema/openai/parameter.ts';
 import type { AppEnv } from '../../env.ts';
 import { authenticated } from '../access.ts';
 import { BY_API_KEY, errors } from '../describe.ts';
@@ -9,7 +9,7 @@ import { toFieldWire } from '../error.ts';
 import { refuse } from '../wire.ts';
 import { onUnsupported, SUBMIT_ERRORS, SubmitHeaders, submitFor, WAIT_ERRORS } from './caller.ts';
 import { answerPictures, checkStream, PICTURE_ANSWER } from './images.ts';
-import { IMAGE_NAMES } from './picture.ts';
+import { IMAGE_NAMES, toSteps } from './picture.ts';
 import { FORM_ERRORS, hashForm, keepFile, limited } from './upload.ts';
 
 const editRoute = createRoute({
@@ -39,7 +39,8 @@ export const imageEditRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onUnsuppor
       refuse(toFieldWire({ field: 'image', message: 'must be one picture' }));
     }
     checkStream(form);
-    const { model, prompt, n, negative_prompt, steps, guidance, strength, seed, user } = form;
+    const { model, prompt, n, negative_prompt, guidance, strength, seed } = form;
+    const steps = toSteps(form);
     const [input, mask] = await Promise.all([
       keepFile(c, { file: image, field: 'image', purpose: 'image' }),
       form.mask && keepFile(c, { file: form.mask, field: 'mask', purpose: 'image' }),
@@ -52,7 +53,7 @@ export const imageEditRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onUnsuppor
       input_image: input.id,
       mask: mask?.id,
       mask_by: mask && 'transparency',
-      metadata: user ? { user } : undefined,
+      metadata: endUserOf(form),
     };
     const fingerprint = await hashForm(request, [input, mask]);
     const job = await submitFor(c, { request, sent: form, names: IMAGE_NAMES, fingerprint });

@@ -1,5 +1,6 @@
 import OpenAI from 'openai';
 import { describe, expect, it } from 'vitest';
+import type { Artifact } from '#schema/artifact.ts';
 import { ImageEvent } from '#schema/openai/image.ts';
 import { expectAuthRefusals, expectError, HttpWorld, PICTURE } from '../../test/http.ts';
 import { finishWith, OpenAiWorld, takeSoon } from '../../test/openai.ts';
@@ -91,9 +92,14 @@ describe('POST /v1/images/generations', () => {
 
   it.each([
     [{ style: 'vivid' }, 'style', 'unsupported_parameter'],
-    [{ output_format: 'webp' }, 'output_format', 'unsupported_parameter'],
+    [{ output_format: 'webp' }, 'output_format', 'invalid_request'],
+    [{ background: 'transparent' }, 'background', 'invalid_request'],
+    [{ moderation: 'low' }, 'moderation', 'invalid_request'],
+    [{ output_compression: 50 }, 'output_compression', 'invalid_request'],
     [{ negative_prompt: 'rain' }, 'negative_prompt', 'unsupported_parameter'],
-    [{ quality: 'hd' }, 'quality', 'invalid_request'],
+    [{ quality: 'max' }, 'quality', 'invalid_request'],
+    [{ quality: 'high', steps: 4 }, 'quality', 'invalid_request'],
+    [{ quality: 'low', model: undefined }, 'quality', 'invalid_request'],
     [{ n: 9 }, 'n', 'invalid_request'],
     [{ size: '513x512' }, 'size', 'invalid_request'],
     [{ size: '4096x4096' }, 'size', 'invalid_request'],
@@ -108,6 +114,82 @@ describe('POST /v1/images/generations', () => {
     const error = await asking.then(null, (refusal: unknown) => refusal);
     expect(error).toBeInstanceOf(OpenAI.BadRequestError);
     expect(error).toMatchObject({ code, param });
+  });
+
+  it('says what a size looks like, in words', async () => {
+    const world = new OpenAiWorld();
+    const { key } = await world.open([]);
+    const refused = await world.post('/v1/images/generations', key, { ...ASKED, size: 'huge' });
+    const { message } = await expectError(refused, 'invalid_request');
+    expect(message).toBe(
+      'size must be a width and a height in pixels, such as 1024x1024, or auto.',
+    );
+  });
+
+  it.each([
+    ['low', 10],
+    ['medium', 20],
+    ['high', 30],
+    ['hd', 30],
+    ['standard', 20],
+  ] as const)('takes the quality %s as that share of the model’s steps', async (quality, steps) => {
+    const world = new OpenAiWorld();
+    const { client, agent } = await world.open(['painter']);
+    const asking = client.images.generate({ ...ASKED, quality });
+    const job = await takeSoon(agent);
+    expect(job.spec).toMatchObject({ steps });
+    await finishWith(agent, job, { files: [picture(PICTURE)] });
+    await asking;
+  });
+
+  it('takes what asks for no more than happens anyway, and says what the file is', async () => {
+    const world = new OpenAiWorld();
+    const { client, agent } = await world.open(['painter']);
+    const asking = client.images.generate({
+      ...ASKED,
+      ...{ background: 'opaque', moderation: 'auto', output_format: 'png' },
+      ...{ output_compression: 100, safety_identifier: 'hashed-7', user: 'ada' },
+    });
+    const job = await takeSoon(agent);
+    await finishWith(agent, job, { files: [picture(PICTURE)] });
+    expect(await asking).toMatchObject({ output_format: 'png', size: '512x512' });
+  });
+
+  it('answers with the length of its body, byte by byte what the files are', async () => {
+    const world = new OpenAiWorld();
+    const { client, agent } = await world.open(['painter']);
+    const sizes = [1, 2, 3, 100_001];
+    const files = sizes.map((size) =>
+      crypto.getRandomValues(new Uint8Array(Math.min(size, 65_536))),
+    );
+    const asking = client.images.generate({ ...ASKED, n: files.length }).asResponse();
+    await finishWith(agent, await takeSoon(agent), { files: files.map(picture) });
+    const response = await asking;
+    const text = await response.text();
+    expect(response.headers.get('content-length')).toBe(String(text.length));
+    const { data } = JSON.parse(text) as { data: { b64_json: string }[] };
+    const bytes = data.map(({ b64_json }) =>
+      Uint8Array.from(atob(b64_json), (c) => c.charCodeAt(0)),
+    );
+    expect(bytes).toEqual(files);
+  });
+
+  it('is an error where a picture is gone before anything was sent', async () => {
+    const world = new OpenAiWorld();
+    const { client, agent } = await world.open(['painter']);
+    const asking = client.images.generate({ ...ASKED, n: 2 }).then(null, (error: unknown) => error);
+    const job = await takeSoon(agent);
+    const artifacts: Artifact[] = [];
+    for (const index of [0, 1]) {
+      const stored = await agent.upload(job, { index, bytes: PICTURE });
+      const none = { width: null, height: null, durationS: null, thumbnailKey: null };
+      artifacts.push({ ...(await stored.json<Artifact>()), ...none, index });
+    }
+    await world.env.artifacts.delete(artifacts[1]!.key);
+    await agent.complete(job, { artifacts });
+    const error = await asking;
+    expect(error).toBeInstanceOf(OpenAI.NotFoundError);
+    expect(error).toMatchObject({ code: 'not_found' });
   });
 
   it('refuses whoever has no valid key, before anything else', async () => {

@@ -2,26 +2,24 @@
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { ImageEvent, ImageGenerationRequest, ImagesResponse } from '#schema/openai/image.ts';
 import type { ImageStreamKind } from '#schema/openai/image.ts';
-import { parseSize } from '#schema/openai/parameter.ts';
+import { endUserOf, parseSize } from '#schema/openai/parameter.ts';
 import type { LiveJob } from '#schema/record.ts';
 import type { AppEnv } from '../../env.ts';
-import { awaitEnd } from '../../services/openai/await-end.ts';
-import { streamAnswer } from '../../services/openai/stream-answer.ts';
 import { keyed } from '../access.ts';
 import { BY_API_KEY, errors, json } from '../describe.ts';
 import { toFieldWire } from '../error.ts';
 import { refuse } from '../wire.ts';
 import type { Call } from './caller.ts';
+import { onUnsupported, SUBMIT_ERRORS, SubmitHeaders, submitFor, WAIT_ERRORS } from './caller.ts';
 import {
-  clientOf,
-  onUnsupported,
-  SUBMIT_ERRORS,
-  SubmitHeaders,
-  submitFor,
-  WAIT_ERRORS,
-} from './caller.ts';
-import { lastWords, STREAM_HEADERS, toEndWire, withRefusals } from './outcome.ts';
-import { IMAGE_NAMES, tellPictures, viewUrls, writeBase64 } from './picture.ts';
+  IMAGE_NAMES,
+  openPictures,
+  tellPictures,
+  toSteps,
+  viewUrls,
+  writeBase64,
+} from './picture.ts';
+import { streamEvents, waitForEnd } from './wait.ts';
 
 const REQUEST_EXAMPLE = {
   model: 'sdxl',
@@ -59,13 +57,14 @@ export const imageRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onUnsupported 
   generationRoute,
   async (c) => {
     const body = c.req.valid('json');
-    const { model, prompt, n, negative_prompt, steps, guidance, seed, user } = body;
+    const { model, prompt, n, negative_prompt, guidance, seed } = body;
     const request = {
       type: 'image',
-      ...{ model, prompt, negative_prompt, steps, guidance, seed },
+      ...{ model, prompt, negative_prompt, guidance, seed },
       ...parseSize(body.size),
+      steps: toSteps(body),
       count: n,
-      metadata: user ? { user } : undefined,
+      metadata: endUserOf(body),
     };
     checkStream(body);
     const job = await submitFor(c, { request, sent: body, names: IMAGE_NAMES });
@@ -94,23 +93,14 @@ export async function answerPictures(
   c: Call,
   { job, kind, asked }: { job: LiveJob; kind: ImageStreamKind; asked: Asked },
 ) {
-  const env = c.var.env;
-  const waiting = { job, client: clientOf(c), origin: c.var.origin };
+  const { env, origin } = c.var;
   if (asked.stream) {
-    const requestId = c.var.requestId;
     const told = { record: job.record, kind, partials: asked.partial_images ?? 0 };
-    const stream = streamAnswer(env, {
-      ...waiting,
-      tell: (events) => withRefusals(tellPictures(env, told, events), requestId),
-      lastWords: lastWords(requestId),
-    });
-    return c.body(stream, 200, STREAM_HEADERS);
+    return streamEvents(c, { job, tell: (events) => tellPictures(env, told, events) });
   }
-  const ended = await awaitEnd(env, waiting);
-  if (!ended.ok) refuse(toEndWire(ended.error));
-  const record = ended.value;
-  if (asked.response_format === 'url') {
-    return c.json(await viewUrls(env, { record, origin: c.var.origin }), 200);
-  }
-  return c.body(writeBase64(env, record), 200, { 'content-type': 'application/json' });
+  const record = await waitForEnd(c, job);
+  if (asked.response_format === 'url') return c.json(await viewUrls(env, { record, origin }), 200);
+  const { body, bytes } = writeBase64(record, await openPictures(env, record));
+  const headers = { 'content-type': 'application/json', 'content-length': String(bytes) };
+  return c.body(body, 200, headers);
 }

@@ -1,9 +1,11 @@
 /**
  * What both picture routes share: how their answers are told. Pictures in base64 are read and
- * written one after the other, since an isolate has no room for four large ones at once.
+ * written as their bytes come, since an isolate has no room for four large ones at once.
  */
 import type { Artifact } from '#schema/artifact.ts';
-import type { ImageEvent, ImageStreamKind } from '#schema/openai/image.ts';
+import { findModel } from '#schema/model.ts';
+import { QUALITY_STEPS } from '#schema/openai/image.ts';
+import type { ImageEvent, ImageStreamKind, PictureFormat } from '#schema/openai/image.ts';
 import type { JobRecord } from '#schema/record.ts';
 import type { Env } from '../../env.ts';
 import { findEnd } from '../../services/openai/await-end.ts';
@@ -11,6 +13,7 @@ import type { Followed } from '../../services/openai/follow-events.ts';
 import { openResult } from '../../services/openai/open-result.ts';
 import { viewJob } from '../../services/view-job.ts';
 import { toLive } from '../../services/find-job.ts';
+import { toFieldWire } from '../error.ts';
 import { refuse } from '../wire.ts';
 import { toEndWire, toOpenWire } from './outcome.ts';
 
@@ -22,6 +25,26 @@ export const IMAGE_NAMES = {
   input_image: 'image',
 } as const;
 
+/** The steps that a request asks for in its own word or by its quality; nothing for the model's. */
+export function toSteps(request: {
+  readonly model?: string | null | undefined;
+  readonly steps?: number | undefined;
+  readonly quality?: keyof typeof QUALITY_STEPS | null | undefined;
+}): number | undefined {
+  const { quality, steps } = request;
+  const share = QUALITY_STEPS[quality ?? 'auto'];
+  if (share === 1) return steps;
+  if (steps !== undefined) {
+    refuse(toFieldWire({ field: 'quality', value: quality, message: 'must be auto beside steps' }));
+  }
+  const model = findModel(request.model ?? '');
+  // A model that is unknown is refused for that.
+  if (model) return Math.min(model.stepsMax, Math.max(1, Math.round(model.steps * share)));
+  if (request.model) return undefined;
+  const message = 'is only for a model that is named, or auto';
+  refuse(toFieldWire({ field: 'quality', value: quality, message }));
+}
+
 /** The answer with a signed URL for each picture. */
 export async function viewUrls(
   env: Env,
@@ -29,14 +52,38 @@ export async function viewUrls(
 ) {
   const context = { signingKey: env.signingKey, origin, now: Date.now() };
   const { artifacts } = await viewJob(toLive(record), context);
-  return { created: secondsOf(record), data: artifacts.map(({ url }) => ({ url })) };
+  return { ...headOf(record), data: artifacts.map(({ url }) => ({ url })) };
+}
+
+function headOf(record: JobRecord) {
+  const [first = null] = record.artifacts;
+  const output_format = formatOf(first?.contentType ?? '');
+  return { created: secondsOf(record), output_format, size: sizeOf(record, first) };
+}
+
+/** All pictures of the job, opened but not read: a file that is gone is an error of the answer. */
+export async function openPictures(env: Env, record: JobRecord): Promise<readonly R2ObjectBody[]> {
+  const opened = await Promise.all(
+    record.artifacts.map(({ index }) => openResult(env, record, { index })),
+  );
+  const gone = opened.find((one) => !one.ok);
+  if (!gone || gone.ok) return opened.flatMap((one) => (one.ok ? [one.value.object] : []));
+  for (const one of opened) if (one.ok) await one.value.object.body.cancel();
+  refuse(toOpenWire(gone.error));
 }
 
 /** The answer with each picture in base64, as a body that is made while it is sent. */
-export function writeBase64(env: Env, record: JobRecord): ReadableStream<Uint8Array> {
+export function writeBase64(
+  record: JobRecord,
+  pictures: readonly R2ObjectBody[],
+): { body: ReadableStream<Uint8Array>; bytes: number } {
+  const head = `${JSON.stringify(headOf(record)).slice(0, -1)},"data":[`;
+  const frame = `${head}]}`.length + Math.max(0, pictures.length - 1);
+  const entries = pictures.map(({ size }) => '{"b64_json":""}'.length + 4 * Math.ceil(size / 3));
+  const bytes = entries.reduce((sum, entry) => sum + entry, frame);
   const encoder = new TextEncoder();
-  const parts = tellBase64(env, record);
-  return new ReadableStream({
+  const parts = tellBase64(head, pictures);
+  const body = new ReadableStream<Uint8Array>({
     pull: async (controller) => {
       const { done, value } = await parts.next();
       if (done) controller.close();
@@ -46,23 +93,46 @@ export function writeBase64(env: Env, record: JobRecord): ReadableStream<Uint8Ar
       await parts.return(undefined);
     },
   });
+  // So that a body which breaks off is seen to, also where it would parse.
+  return { body: body.pipeThrough(new FixedLengthStream(bytes)), bytes };
 }
 
-async function* tellBase64(env: Env, record: JobRecord): AsyncGenerator<string, void> {
-  yield `{"created":${secondsOf(record)},"data":[`;
-  for (const { index } of record.artifacts) {
-    if (index > 0) yield ',';
-    yield `{"b64_json":"${await readBase64(env, record, index)}"}`;
+async function* tellBase64(
+  head: string,
+  pictures: readonly R2ObjectBody[],
+): AsyncGenerator<string, void> {
+  yield head;
+  for (const [index, { body }] of pictures.entries()) {
+    yield `${index > 0 ? ',' : ''}{"b64_json":"`;
+    yield* encodeBase64(body);
+    yield '"}';
   }
   yield ']}';
+}
+
+/** Base64 as the bytes come: each piece but the last is of whole groups of three. */
+async function* encodeBase64(body: ReadableStream<Uint8Array>): AsyncGenerator<string, void> {
+  let rest = new Uint8Array();
+  for await (const chunk of body) {
+    const bytes = new Uint8Array(rest.length + chunk.length);
+    bytes.set(rest);
+    bytes.set(chunk, rest.length);
+    const whole = bytes.length - (bytes.length % 3);
+    rest = bytes.slice(whole);
+    if (whole > 0) yield toBase64(bytes.subarray(0, whole));
+  }
+  if (rest.length > 0) yield toBase64(rest);
+}
+
+function toBase64(bytes: Uint8Array): string {
+  // The runtime has it; the compiler's library of this year does not know it yet.
+  return (bytes as typeof bytes & { toBase64(): string }).toBase64();
 }
 
 async function readBase64(env: Env, record: JobRecord, index: number): Promise<string> {
   const opened = await openResult(env, record, { index });
   if (!opened.ok) refuse(toOpenWire(opened.error));
-  const bytes = await opened.value.object.bytes();
-  // The runtime has it; the compiler's library of this year does not know it yet.
-  return (bytes as typeof bytes & { toBase64(): string }).toBase64();
+  return toBase64(await opened.value.object.bytes());
 }
 
 export interface PictureStream {
@@ -116,7 +186,7 @@ function sizeOf({ spec }: JobRecord, artifact: Artifact | null): string {
   return spec.type === 'image' ? `${spec.width}x${spec.height}` : 'auto';
 }
 
-function formatOf(contentType: string): Shown['output_format'] {
+function formatOf(contentType: string): PictureFormat {
   if (contentType === 'image/webp') return 'webp';
   return contentType === 'image/jpeg' ? 'jpeg' : 'png';
 }

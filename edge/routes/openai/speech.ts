@@ -3,20 +3,13 @@ import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { findModel } from '#schema/model.ts';
 import { OPENAI_VOICES, SpeechRequest } from '#schema/openai/audio.ts';
 import type { AppEnv } from '../../env.ts';
-import { awaitEnd } from '../../services/openai/await-end.ts';
 import { openResult } from '../../services/openai/open-result.ts';
 import { keyed } from '../access.ts';
 import { BY_API_KEY, errors, json } from '../describe.ts';
 import { refuse } from '../wire.ts';
-import {
-  clientOf,
-  onUnsupported,
-  SUBMIT_ERRORS,
-  SubmitHeaders,
-  submitFor,
-  WAIT_ERRORS,
-} from './caller.ts';
-import { toEndWire, toOpenWire } from './outcome.ts';
+import { onUnsupported, SUBMIT_ERRORS, SubmitHeaders, submitFor, WAIT_ERRORS } from './caller.ts';
+import { toOpenWire } from './outcome.ts';
+import { waitForEnd } from './wait.ts';
 
 const REQUEST_EXAMPLE = { model: 'kokoro', input: 'The tide is turning.', voice: 'af_heart' };
 const SOUND = { schema: { type: 'string', format: 'binary' } } as const;
@@ -48,7 +41,8 @@ export const speechRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onUnsupported
   speechRoute,
   async (c) => {
     const body = c.req.valid('json');
-    const { model, input, voice, speed, language } = body;
+    const { model, input, speed, language } = body;
+    const voice = typeof body.voice === 'string' ? body.voice : body.voice.id;
     const isTheirs = (OPENAI_VOICES as readonly string[]).includes(voice);
     const request = {
       type: 'speech',
@@ -61,10 +55,7 @@ export const speechRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onUnsupported
     const { spec } = job.record;
     if (spec.type === 'speech') c.header('x-voice', spec.voice);
     const env = c.get('env');
-    const waiting = { job, client: clientOf(c), origin: c.get('origin') };
-    const ended = await awaitEnd(env, waiting);
-    if (!ended.ok) refuse(toEndWire(ended.error));
-    const opened = await openResult(env, ended.value, { index: 0 });
+    const opened = await openResult(env, await waitForEnd(c, job), { index: 0 });
     if (!opened.ok) refuse(toOpenWire(opened.error));
     const { object, contentType } = opened.value;
     return c.body(object.body, 200, {

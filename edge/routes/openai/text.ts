@@ -5,6 +5,7 @@
 import type { Followed } from '../../services/openai/follow-events.ts';
 import type { JobRecord } from '#schema/record.ts';
 import type { FinishReason } from '#schema/openai/text.ts';
+import { endUserOf } from '#schema/openai/parameter.ts';
 import type { TextUsage } from '#schema/openai/parameter.ts';
 import type { Env } from '../../env.ts';
 import { findEnd } from '../../services/openai/await-end.ts';
@@ -22,10 +23,12 @@ interface Sampling {
   readonly seed?: number | null | undefined;
   readonly stop?: string | readonly string[] | null | undefined;
   readonly user?: string | null | undefined;
+  readonly safety_identifier?: string | null | undefined;
 }
 
 /** The parameters of a text job that both take. */
-export function toSampling({ model, temperature, top_p, seed, stop, user }: Sampling) {
+export function toSampling(sampling: Sampling) {
+  const { model, temperature, top_p, seed, stop } = sampling;
   return {
     type: 'text',
     model,
@@ -33,7 +36,7 @@ export function toSampling({ model, temperature, top_p, seed, stop, user }: Samp
     top_p,
     seed,
     stop: typeof stop === 'string' ? [stop] : stop,
-    metadata: user ? { user } : undefined,
+    metadata: endUserOf(sampling),
   };
 }
 

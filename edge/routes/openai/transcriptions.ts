@@ -1,5 +1,6 @@
 /** `POST /v1/audio/transcriptions` and `/v1/audio/translations`, as OpenAI's clients send them. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
+import { modelsOf } from '#schema/model.ts';
 import {
   Transcription,
   TranscriptionEvent,
@@ -8,25 +9,16 @@ import {
   VerboseTranscription,
 } from '#schema/openai/audio.ts';
 import type { AppEnv } from '../../env.ts';
-import { awaitEnd } from '../../services/openai/await-end.ts';
-import { streamAnswer } from '../../services/openai/stream-answer.ts';
 import { authenticated } from '../access.ts';
 import { BY_API_KEY, errors } from '../describe.ts';
 import { toFieldWire } from '../error.ts';
 import { refuse } from '../wire.ts';
 import type { AdmittedCall, Call } from './caller.ts';
-import {
-  clientOf,
-  onUnsupported,
-  SUBMIT_ERRORS,
-  SubmitHeaders,
-  submitFor,
-  WAIT_ERRORS,
-} from './caller.ts';
-import { lastWords, STREAM_HEADERS, toEndWire, withRefusals } from './outcome.ts';
+import { onUnsupported, SUBMIT_ERRORS, SubmitHeaders, submitFor, WAIT_ERRORS } from './caller.ts';
 import { readAnswer, tellTranscript } from './transcript.ts';
 import type { Wanted } from './transcript.ts';
 import { FORM_ERRORS, hashForm, keepFile, limited } from './upload.ts';
+import { streamEvents, waitForEnd } from './wait.ts';
 
 const TEXT = { schema: { type: 'string' } } as const;
 const WRITTEN = {
@@ -95,21 +87,27 @@ export const transcriptionRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onUnsu
     const job = await submitRecording(c, { form, wanted, language: form.language });
     if (!form.stream) return answer(c, { job, wanted });
     const env = c.get('env');
-    const requestId = c.get('requestId');
-    const stream = streamAnswer(env, {
-      ...{ job, client: clientOf(c), origin: c.get('origin') },
-      tell: (events) => withRefusals(tellTranscript(env, job.record, events), requestId),
-      lastWords: lastWords(requestId),
-    });
-    return c.body(stream, 200, STREAM_HEADERS);
+    return streamEvents(c, { job, tell: (events) => tellTranscript(env, job.record, events) });
   })
   .openapi(translationRoute, async (c) => {
     const form = c.req.valid('form');
     const format = form.response_format ?? 'json';
+    checkTranslator(form.model);
     const wanted: Wanted = { task: 'translate', format, granularities: [] };
     const job = await submitRecording(c, { form, wanted, language: undefined });
     return answer(c, { job, wanted });
   });
+
+/** Refuses a model that writes down, but only in the language that is spoken. */
+function checkTranslator(id: string | null | undefined): void {
+  const models = modelsOf('transcription');
+  const named = models.find((model) => model.id === id);
+  if (!named || named.accepts.includes('translate')) return;
+  const able = models.filter(({ accepts }) => accepts.includes('translate'));
+  const limit = able.map((model) => model.id);
+  const message = `must be one that translates: ${limit.join(', ')}`;
+  refuse(toFieldWire({ field: 'model', limit, value: id, message }));
+}
 
 type Job = Awaited<ReturnType<typeof submitFor>>;
 
@@ -143,9 +141,7 @@ function timestampsOf({ format, granularities }: Wanted): 'none' | 'segment' | '
 }
 
 async function answer(c: Call, { job, wanted }: { job: Job; wanted: Wanted }) {
-  const { env, origin } = c.var;
-  const ended = await awaitEnd(env, { job, client: clientOf(c), origin });
-  if (!ended.ok) refuse(toEndWire(ended.error));
-  const { text, contentType } = await readAnswer(env, ended.value, wanted);
+  const record = await waitForEnd(c, job);
+  const { text, contentType } = await readAnswer(c.var.env, record, wanted);
   return c.body(text, 200, { 'content-type': contentType });
 }

@@ -3,15 +3,19 @@
  * its content, and deleted after a day.
  */
 import { bodyLimit } from 'hono/body-limit';
+import type { Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import type { ErrorCode } from '#schema/error.ts';
-import type { FilePurpose } from '#schema/file.ts';
+import { toFileName } from '#schema/file.ts';
+import type { FilePurpose, SentFile } from '#schema/file.ts';
 import { FILE_FORM_BYTES_MAX, JSON_BODY_BYTES_MAX } from '#schema/limits.ts';
 import type { AppEnv } from '../../env.ts';
 import { hashRequest } from '../../services/openai/hash-request.ts';
 import { storeFile } from '../../services/store-file.ts';
 import type { StoredFile } from '../../services/store-file.ts';
-import { toFileWire } from '../file-error.ts';
+import { readForm } from '../../services/parse-form.ts';
+import type { FormEntry } from '../../services/parse-form.ts';
+import { toFileWire, toFormWire } from '../file-error.ts';
 import { refuse } from '../wire.ts';
 import type { AdmittedCall } from './caller.ts';
 
@@ -24,22 +28,32 @@ export const FORM_ERRORS = [
   'unknown_file',
 ] as const satisfies ErrorCode[];
 
-const limitOf = (maxSize: number) =>
-  bodyLimit({
-    maxSize,
-    onError: () => refuse({ code: 'body_too_large', details: { limit: maxSize } }),
-  });
-const limitJson = limitOf(JSON_BODY_BYTES_MAX);
-const limitForm = limitOf(FILE_FORM_BYTES_MAX);
-
-/** Before anything is read: a form is parsed in memory. */
-export const limited = createMiddleware<AppEnv>((c, next) => {
-  const type = c.req.header('content-type') ?? '';
-  return type.startsWith('multipart/form-data') ? limitForm(c, next) : limitJson(c, next);
+const limitJson = bodyLimit({
+  maxSize: JSON_BODY_BYTES_MAX,
+  onError: () => refuse({ code: 'body_too_large', details: { limit: JSON_BODY_BYTES_MAX } }),
 });
 
+/** Reads a form, which is held in memory once; any other body has the limit of JSON. */
+export const limited = createMiddleware<AppEnv>(async (c, next) => {
+  if (!isForm(c)) return limitJson(c, next);
+  const form = await readForm(c.req.raw, FILE_FORM_BYTES_MAX);
+  if (!form.ok) refuse(toFormWire(form.error));
+  const entries = form.value;
+  const forEach = (visit: (value: FormEntry[1], name: string) => void) => {
+    for (const [name, value] of entries) visit(value, name);
+  };
+  // What the validator would parse for itself, of which it uses this alone.
+  c.req.bodyCache.formData = { forEach } as unknown as FormData;
+  await next();
+});
+
+/** Whether the body says that it is a form. */
+export function isForm({ req }: Pick<Context, 'req'>): boolean {
+  return /^multipart\/form-data\b/i.test(req.header('content-type') ?? '');
+}
+
 interface Sent {
-  readonly file: File;
+  readonly file: SentFile;
   /** What the client calls it. */
   readonly field: string;
   readonly purpose: FilePurpose;
@@ -51,8 +65,7 @@ export async function keepFile(
   { file, field, purpose }: Sent,
 ): Promise<StoredFile> {
   const { accountId } = c.var.principal;
-  const body = await file.bytes();
-  const offer = { accountId, body, purpose, name: file.name || null };
+  const offer = { accountId, body: file.take(), purpose, name: toFileName(file.name) || null };
   const stored = await storeFile(c.var.env, offer, Date.now());
   if (stored.ok) return stored.value;
   const wire = toFileWire(stored.error);

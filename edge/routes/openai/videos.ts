@@ -14,7 +14,7 @@ import { toListWire } from '../error.ts';
 import { refuse } from '../wire.ts';
 import type { AdmittedCall } from './caller.ts';
 import { onUnsupported, SUBMIT_ERRORS, SubmitHeaders, submitFor } from './caller.ts';
-import { FORM_ERRORS, hashForm, keepFile, limited } from './upload.ts';
+import { FORM_ERRORS, hashForm, isForm, keepFile, limited } from './upload.ts';
 import { toVideoJob, VIDEO_NAMES, viewVideo } from './video.ts';
 
 const REQUEST_EXAMPLE = {
@@ -66,8 +66,7 @@ const listVideosRoute = createRoute({
 
 export const videoRoutes = new OpenAPIHono<AppEnv>({ defaultHook: onUnsupported })
   .openapi(createVideoRoute, async (c) => {
-    const isForm = c.req.header('content-type')?.startsWith('multipart/form-data') ?? false;
-    const job = isForm
+    const job = isForm(c)
       ? await submitForm(c, c.req.valid('form'))
       : await submitJson(c, c.req.valid('json'));
     return c.json(viewVideo(job)!, 200);

@@ -76,7 +76,8 @@ async function* readEvents(
       for (const block of blocks) yield parseEvent(block);
     }
   } catch (error) {
-    logWarn('job.follow', { message: String(error) });
+    // A client that leaves takes its stream along: nothing is amiss.
+    if (!signal.aborted) logWarn('job.follow', { message: String(error) });
   } finally {
     signal.removeEventListener('abort', leave);
     leave();

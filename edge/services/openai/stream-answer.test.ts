@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Env } from '../../env.ts';
 import { CHAT, HttpWorld } from '../../test/http.ts';
 import { eventually } from '../../test/world.ts';
@@ -77,11 +77,16 @@ describe('a streamed answer', () => {
       const answer = { job, client: gone, origin: ORIGIN, tell: tellNames, lastWords: '' };
       const reader = streamAnswer(world.env, answer).getReader();
       await readUntil(reader, /state/);
+      const warned = vi.spyOn(console, 'warn');
       leaving.abort();
       // Nothing may be written after it.
       await reader.read().catch(() => {});
       await Promise.all(done);
       expect(await isCancelled()).toBe(!returns);
+      // That a client leaves is nothing to write about.
+      await scheduler.wait(0);
+      expect(warned.mock.calls.filter(([line]) => String(line).includes('job.follow'))).toEqual([]);
+      warned.mockRestore();
     }
   });
 
