@@ -128,7 +128,8 @@ describe('a job that ended', () => {
       const reply = endReply({ record: { ...RECORD, status: 'failed', error }, text: null });
       expect(plain(reply)).toContain('It cost nothing.');
       expect(plain(reply)).not.toContain(code);
-      const isFinal = code === 'content_blocked' || code === 'input_unreadable';
+      const finals = ['content_blocked', 'input_unreadable', 'result_too_large'];
+      const isFinal = finals.includes(code);
       expect(labels(reply)).toEqual(isFinal ? [] : ['Try again']);
     },
   );

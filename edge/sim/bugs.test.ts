@@ -20,6 +20,11 @@ const FOUND: Readonly<
     seeds: [40, 13, 51, 42],
     rule: /an agent runs a job only while its lease lasts/,
   },
+  'ahead-counted-twice': {
+    seeds: [5, 27, 42, 43],
+    rule: /everything comes to rest|what was settled is spent, once/,
+  },
+  'ahead-forgotten': { seeds: [9, 24, 27, 43], rule: /what was settled is spent, once/ },
   'any-session-ends': { seeds: [43], rule: /only the holder ends an attempt/ },
   'attempts-unbounded': { seeds: [7, 13, 17, 15], rule: /a pool is sound/ },
   'cancelled-job-delivers': {
@@ -43,7 +48,7 @@ const FOUND: Readonly<
     seeds: [13, 6, 7, 17],
     rule: /an accepted job is found|everything comes to rest|the history tells how a job ended/,
   },
-  'outbox-overtakes': { seeds: [29, 17, 42, 27], rule: /the history tells how a job ended/ },
+  'outbox-overtakes': { seeds: [5, 7, 11, 27], rule: /the history tells how a job ended/ },
   'parked-poll-forgotten': { seeds: [3, 22, 95, 21], rule: /an idle agent gets a waiting job/ },
   'place-lost-on-requeue': { seeds: [1, 2, 6, 5], rule: /a job handed back keeps its place/ },
   'requeue-on-cancel': { seeds: [133, 27, 103, 88], rule: /a cancelled job never runs again/ },
@@ -53,7 +58,7 @@ const FOUND: Readonly<
     rule: /a job that has ended never returns|what a user sees of a job never goes back/,
   },
   'stale-completion-accepted': {
-    seeds: [76, 81, 44, 17],
+    seeds: [164, 198, 258, 291],
     rule: /a stale token changes nothing and is told so/,
   },
   'terminal-overwritten': { seeds: [70, 39, 74, 69], rule: /a terminal state is final/ },

@@ -212,7 +212,7 @@ export const BUGS: readonly Bug[] = [
     patches: [
       {
         file: 'edge/account/intake.ts',
-        from: "if (before.bodyHash !== bodyHash) return fail({ reason: 'idempotency_conflict', rate });",
+        from: "if (known !== bodyHash) return fail({ reason: 'idempotency_conflict' });",
         to: '',
       },
     ],
@@ -302,26 +302,6 @@ export const BUGS: readonly Bug[] = [
         file: 'edge/scheduler/taken.ts',
         from: 'order.ahead.ordinal > after',
         to: 'order.ahead.ordinal > 0 * after',
-      },
-    ],
-  },
-  {
-    name: 'ahead-unfenced',
-    patches: [
-      {
-        file: 'edge/scheduler/fence.ts',
-        from: 'return epoch !== undefined && epoch < (this.#epochs.get(accountId) ?? 0);',
-        to: 'return false;',
-      },
-    ],
-  },
-  {
-    name: 'ahead-unanswered-unwritten',
-    patches: [
-      {
-        file: 'edge/account/hand-over.ts',
-        from: 'if (jobs.some(({ order }) => this.#store.isAhead(order.id))) this.#books.save();',
-        to: '',
       },
     ],
   },
