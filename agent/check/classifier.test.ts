@@ -156,3 +156,19 @@ it('sends nothing when it cannot look', async () => {
     retryable: true,
   });
 });
+
+it('does not take a video as looked at that it was told to stop looking at', async () => {
+  const paths = [await file('0.mp4', FINE), await file('0.webp', FINE)];
+  const stop = new AbortController();
+  const stopping: Classifier = {
+    classify: async (path) => {
+      const verdict = await classifier.classify(path);
+      stop.abort(new Error('stopped'));
+      return verdict;
+    },
+    close: () => Promise.resolve(),
+  };
+  const parts = { classifier: stopping, directory, signal: stop.signal };
+  const checked = checkOutputs([output(paths[0]!, 'video/mp4', paths[1])], parts);
+  await expect(checked).rejects.toThrow('stopped');
+});

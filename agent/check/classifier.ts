@@ -51,6 +51,8 @@ async function checkVideo(video: Output, parts: CheckParts): Promise<void> {
   const first = video.thumbnail ? [video.thumbnail.path] : [];
   await checkPictures(first, parts);
   const { ffmpeg = await findCommand('ffmpeg', signal) } = parts;
+  // It then looks like one that is not there.
+  signal.throwIfAborted();
   if (ffmpeg !== null) {
     const looking = withFrames(video, { ffmpeg, directory, signal }, (pictures) =>
       checkPictures(pictures, parts),

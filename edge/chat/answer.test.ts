@@ -102,7 +102,7 @@ describe('a request', () => {
     expect(job.spec).toMatchObject({ prompt: 'a boat', width: 1024, height: 1024, seed: 3 });
     await agent.finish(job);
     const { action } = pressed as { action: Action };
-    expect(await chat.press(action, '10')).toContain('answered already');
+    expect(await chat.press(action, { messageId: '10' })).toContain('answered already');
     expect((await agent.acquire()).job).toBeNull();
   });
 

@@ -153,8 +153,10 @@ async function carryOut(talk: Talk, command: Command, given: Given): Promise<voi
       talk.say(helpReply(bot));
       return;
     case 'deed': {
-      const jobId = given.aboutJobId ?? memory.lastJobId;
-      if (jobId) await doDeed(talk, { deed: command.deed, jobId, index: 0 });
+      const { aboutJobId = null } = given;
+      const jobId = aboutJobId ?? memory.lastJobId;
+      const isGuess = aboutJobId === null;
+      if (jobId) await doDeed(talk, { deed: command.deed, jobId, index: 0, isGuess });
       else talk.say(WORDS.noJob);
       return;
     }

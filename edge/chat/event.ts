@@ -43,6 +43,8 @@ export type Said =
       /** The message whose button it is. */
       readonly messageId: string;
       readonly hasMedia: boolean;
+      /** Whether the button is under it: a client of Telegram can press one that is not there. */
+      readonly stands: boolean;
       /** Telegram: what is to be answered. */
       readonly callbackId: string | null;
     }

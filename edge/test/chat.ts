@@ -82,7 +82,8 @@ export function textUpdate(text: string, { userId = 42, chatId = userId }: Write
 
 /** A press of a button under a message. */
 export function pressUpdate(data: string, { userId = 42, chatId = userId }: Writer = {}) {
-  const { message } = textUpdate('', { userId: 900, chatId });
+  const reply_markup = { inline_keyboard: [[{ text: 'A button', callback_data: data }]] };
+  const message = { ...textUpdate('', { userId: 900, chatId }).message, reply_markup };
   return {
     update_id: nextId(),
     callback_query: {

@@ -57,11 +57,13 @@ class FakeMemory {
 export interface ChatOptions {
   readonly isPrivate?: boolean;
   readonly type?: JobType;
+  /** Of one who talks with another bot already. */
+  readonly userId?: string;
 }
 
 /** A user, the conversation, and what the bot said last. */
 export class TestChat {
-  readonly userId = String(nextId() + 5_000_000);
+  readonly userId: string;
   readonly memory = new FakeMemory();
   readonly isPrivate: boolean;
   isAdmin: boolean | null = true;
@@ -73,8 +75,9 @@ export class TestChat {
   readonly #type: JobType;
   #at = Date.now();
 
-  constructor(world: HttpWorld, { isPrivate = true, type = 'image' }: ChatOptions = {}) {
+  constructor(world: HttpWorld, { isPrivate = true, type = 'image', userId }: ChatOptions = {}) {
     this.#world = world;
+    this.userId = userId ?? String(nextId() + 5_000_000);
     this.isPrivate = isPrivate;
     this.#type = type;
   }
@@ -87,8 +90,9 @@ export class TestChat {
     return this.hear({ kind: 'text', text, attachments, answers, aboutJobId });
   }
 
-  press(action: Action, messageId = '9') {
-    return this.hear({ kind: 'press', action, messageId, hasMedia: false, callbackId: '1' });
+  press(action: Action, { messageId = '9', stands = true } = {}) {
+    const of = { messageId, hasMedia: false, stands, callbackId: '1' };
+    return this.hear({ kind: 'press', action, ...of });
   }
 
   job(deed: JobDeed, jobId: string) {

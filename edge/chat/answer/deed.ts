@@ -28,10 +28,18 @@ import type { Talk } from './talk.ts';
 const VARY_STRENGTH = 0.55;
 const UPSCALE_STRENGTH = 0.2;
 
+interface Wish {
+  readonly deed: JobDeed;
+  readonly jobId: string;
+  readonly index: number;
+  /** The job was not named: it is the last one of the chat, which other bots may share. */
+  readonly isGuess?: boolean;
+}
+
 /** Does what a button says. */
 export async function doDeed(
   talk: Talk,
-  { deed, jobId, index }: { deed: JobDeed; jobId: string; index: number },
+  { deed, jobId, index, isGuess = false }: Wish,
 ): Promise<void> {
   const { credential, event } = talk;
   const { accountId } = credential;
@@ -44,6 +52,10 @@ export async function doDeed(
     return;
   }
   const { record } = found.value;
+  if (isGuess && record.spec.type !== talk.bot.type) {
+    talk.say(WORDS.lastElsewhere);
+    return;
+  }
   if (isDeleted(record) && deed !== 'status') {
     talk.note(WORDS.gone);
     return;

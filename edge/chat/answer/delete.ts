@@ -13,7 +13,8 @@ export function askDelete(talk: Talk, jobId: string, from: KeptDelete['from']): 
   const { said, user } = talk.event;
   if (said.kind !== 'press') return;
   const id = talk.keepId();
-  const { messageId } = said;
+  // Another's message goes only by the word of those who keep order.
+  const messageId = said.stands || from === 'chat' ? said.messageId : null;
   const kept: KeptDelete = { kind: 'delete', userId: user.id, jobId, messageId, from };
   talk.changes.push({ kind: 'keep', id, kept });
   const isMine = from === 'account';
@@ -44,5 +45,5 @@ export async function deleteResult(
   const done = from === 'chat' ? WORDS.takenOut : WORDS.deleted;
   talk.settle(done);
   if (talk.event.chat.platform === 'discord') talk.say(done);
-  talk.remove(messageId, jobId);
+  if (messageId !== null) talk.remove(messageId, jobId);
 }

@@ -107,6 +107,23 @@ describe('a reply to a picture of ours', () => {
 });
 
 describe('words about what was made last', () => {
+  it.each(['again', 'try again'])('start nothing of another bot: %s', async (words) => {
+    const chat = new TestChat(world);
+    await makePicture(chat);
+    const other = new TestChat(world, { type: 'video', userId: chat.userId });
+    other.memory.lastJobId = chat.memory.lastJobId;
+    expect(await other.text(words)).toContain('was with another bot');
+    expect((await agent.acquire()).job).toBeNull();
+  });
+
+  it('start nothing where there is no picture to change', async () => {
+    const [owner, other] = [new TestChat(world), new TestChat(world)];
+    const aboutJobId = await makePicture(owner);
+    const told = await other.text('make it darker', { answers: ANSWERS, aboutJobId });
+    expect(told).toContain('no picture here that I could change');
+    expect((await agent.acquire()).job).toBeNull();
+  });
+
   it('do what its button does', async () => {
     const chat = new TestChat(world);
     expect(await chat.text('again')).toContain('You have no job yet');

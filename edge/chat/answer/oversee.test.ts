@@ -87,8 +87,10 @@ describe('those who run a chat', () => {
     const jobId = await ask(member);
     admin.isAdmin = null;
     expect(await admin.job('cancel', jobId)).toContain('Only the one who asked for it');
-    telegram.fail('getChatMember', { status: 502, description: 'Bad Gateway' });
-    expect(await admin.job('cancel', jobId)).toContain('cannot see just now who runs');
+    for (const status of [502, 429]) {
+      telegram.fail('getChatMember', { status, description: 'Not now' });
+      expect(await admin.job('cancel', jobId)).toContain('cannot see just now who runs');
+    }
     telegram.admins.add(admin.userId);
     expect(await admin.job('cancel', jobId)).toBe('(Cancelled.)');
     const asked = telegram.calls.filter(({ method }) => method === 'getChatMember');
@@ -119,7 +121,8 @@ describe('one who writes as the group', () => {
     expect(await member.text('/tessera off')).toContain('Only those who run this chat');
     expect(member.memory.rule.off).toBe(false);
     const said = { kind: 'press', action: { kind: 'example', index: 0 } } as const;
-    const press = { ...said, messageId: '9', hasMedia: false, callbackId: '1' } as const;
+    const of = { messageId: '9', hasMedia: false, stands: true, callbackId: '1' } as const;
+    const press = { ...said, ...of };
     expect(await member.hear(press, chatEvent(press, member))).toBe('');
   });
 });

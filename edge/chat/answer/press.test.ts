@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { PRESS_REPEAT_MS } from '#schema/chat-limits.ts';
 import { chatEvent } from '../../test/chat.ts';
+import type { Action } from '../message.ts';
 import { HttpWorld } from '../../test/http.ts';
 import type { HttpAgent } from '../../test/http.ts';
 import { TestChat } from '../../test/talk.ts';
@@ -88,8 +89,8 @@ describe('a button', () => {
     const jobId = await makePicture(chat);
     chat.stepMs = 1;
     const again = { kind: 'job', deed: 'again', jobId, index: 0 } as const;
-    await chat.press(again, '9');
-    await chat.press(again, '10');
+    await chat.press(again, { messageId: '9' });
+    await chat.press(again, { messageId: '10' });
     await chat.job('retry', jobId);
     for (let count = 0; count < 3; count += 1) await agent.finish(await agent.take());
     expect((await agent.acquire()).job).toBeNull();
@@ -104,6 +105,7 @@ describe('a button', () => {
       action,
       messageId: '9',
       hasMedia: true,
+      stands: true,
       callbackId: '1',
     } as const;
     const event = chatEvent(said, chat);
@@ -119,7 +121,8 @@ describe('a button', () => {
     const chat = new TestChat(world);
     const press = async () => {
       const action = { kind: 'example', index: 0 } as const;
-      const said = { kind: 'press', action, messageId: '9', hasMedia: false } as const;
+      const of = { messageId: '9', hasMedia: false, stands: true } as const;
+      const said = { kind: 'press', action, ...of } as const;
       const event = chatEvent({ ...said, callbackId: null }, chat);
       const place = { ...event.chat, platform: 'discord', interactionToken: 't' } as const;
       await chat.hear({ ...said, callbackId: null }, { ...event, chat: place });
@@ -145,5 +148,17 @@ describe('a question of ours', () => {
     expect(await chat.press(scene.action)).toBe('(On it already.)');
     await agent.finish(await agent.take());
     expect((await agent.acquire()).job).toBeNull();
+  });
+
+  it('that its message does not have, changes nothing of that message', async () => {
+    const chat = new TestChat(world);
+    const jobId = await makePicture(chat);
+    const wish = { kind: 'job', deed: 'delete', jobId, index: 0 } as const;
+    await chat.press(wish, { messageId: '77', stands: false });
+    const sure = chat.buttons()[0] as { action: Action };
+    await chat.press(sure.action, { messageId: '78', stands: false });
+    // The result is deleted all the same: it is the presser's own.
+    expect(chat.last!.outbound).toMatchObject([{ kind: 'note' }]);
+    expect(await chat.job('again', jobId)).toContain('not there any more');
   });
 });

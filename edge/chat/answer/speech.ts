@@ -24,7 +24,8 @@ export type Kept =
       readonly kind: 'delete';
       readonly userId: string;
       readonly jobId: string;
-      readonly messageId: string;
+      /** Null where it is not known to show the job. */
+      readonly messageId: string | null;
       /** `chat`: the message alone goes, by one who keeps order there. */
       readonly from: 'account' | 'chat';
     };
@@ -133,7 +134,8 @@ export class Speech {
   settle(text: string): void {
     const { said, chat } = this.event;
     if (said.kind !== 'press' || chat.platform !== 'telegram') return;
-    const { messageId, hasMedia } = said;
+    const { messageId, hasMedia, stands } = said;
+    if (!stands) return;
     const reply = sayReply(text);
     this.outbound.push({ kind: 'edit', key: this.#key(), chat, messageId, reply, hasMedia });
   }

@@ -34,6 +34,10 @@ export async function submitDraft(
   attachments: readonly Attachment[] = [],
 ): Promise<void> {
   const followed = draft.fields.from_job ? await follow(talk, draft) : 'foreign';
+  if (draft.fields.from_job && followed === 'foreign' && attachments.length === 0) {
+    talk.note(WORDS.nothingToChange);
+    return;
+  }
   // What is not the user's own is still a picture that was answered.
   const ready =
     followed === 'foreign' ? await withFile(talk, withoutJob(draft), attachments) : followed;

@@ -72,9 +72,9 @@ function readSaid(
       const decoded = decodeAction(interaction.data.custom_id);
       const { id: messageId, attachments } = interaction.message;
       const hasMedia = attachments.length > 0;
-      return (
-        decoded && { kind: 'press', action: decoded.action, messageId, hasMedia, callbackId: null }
-      );
+      // Discord takes no press of a button that it does not show.
+      const of = { messageId, hasMedia, stands: true, callbackId: null };
+      return decoded && { kind: 'press', action: decoded.action, ...of };
     }
     case 5: {
       const decoded = decodeAction(interaction.data.custom_id);

@@ -108,6 +108,10 @@ export const WORDS = {
   unpublished: 'It is out of the gallery.',
   thanks: 'You are welcome!',
   noJob: 'You have no job yet. Tell me what to make!',
+  lastElsewhere:
+    'Your last job in this chat was with another bot. Tell me what to make, or reply to what you mean.',
+  nothingToChange:
+    'There is no picture here that I could change for you. Write your wish as a message of its own.',
   /** What becomes of a job that is to stop. */
   cancels: {
     cancelled: 'Cancelled.',

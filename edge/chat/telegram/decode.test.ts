@@ -180,6 +180,13 @@ describe('what Telegram sends', () => {
     expect(answer({ ...ours, photo, reply_markup })).toMatchObject({
       ...{ text: 'at night', attachments, answers: 'a cat', aboutJobId: job },
     });
+    const own = { reply_to_message: { ...ours, reply_markup }, photo: [{ file_id: 'o' }] };
+    expect(decode(inGroup('@tessera_bot at night', { ...mention(0, 12), ...own }))?.said).toEqual(
+      expect.objectContaining({
+        attachments: [expect.objectContaining({ source: 'o' })],
+        aboutJobId: null,
+      }),
+    );
     const theirs = { message_id: 3, from: { id: 5, is_bot: false }, photo, reply_markup };
     expect(answer(theirs)).toMatchObject({ attachments, answers: null, aboutJobId: null });
     const document = { file_id: 'd', mime_type: 'application/zip' };
@@ -193,6 +200,16 @@ describe('what Telegram sends', () => {
       kind: 'press',
       action: { kind: 'job', deed: 'again', jobId: job, index: 0 },
       hasMedia: false,
+      stands: true,
     });
+  });
+
+  it('tells a press of a button that the message does not have', () => {
+    const press = pressUpdate('c:help');
+    const forged = { ...press, callback_query: { ...press.callback_query, data: 'c:plan' } };
+    expect(decode(forged)?.said).toMatchObject({ kind: 'press', stands: false });
+    const { reply_markup: _, ...bare } = press.callback_query.message;
+    const old = { ...press, callback_query: { ...press.callback_query, message: bare } };
+    expect(decode(old)?.said).toMatchObject({ kind: 'press', stands: false });
   });
 });

@@ -5,7 +5,7 @@
 import type { Bot, ChatAddress } from '#schema/chat.ts';
 import { decodeAction } from '../action.ts';
 import type { Attachment, ChatEvent, Said } from '../event.ts';
-import type { Message, Press, Update } from './update.ts';
+import type { Markup, Message, Press, Update } from './update.ts';
 
 export type TelegramBot = Extract<Bot, { readonly platform: 'telegram' }>;
 
@@ -52,7 +52,8 @@ function decodeMessage(bot: TelegramBot, message: Message, { id, now }: Known): 
     text: heard.text,
     attachments,
     answers: answered && answersUs ? (answered.text ?? answered.caption ?? '') : null,
-    aboutJobId: answered && answersUs ? jobOf(answered) : null,
+    // A file of the user's own is what the words are about.
+    aboutJobId: answered && answersUs && own.length === 0 ? jobOf(answered) : null,
   };
   return {
     id,
@@ -102,6 +103,7 @@ function decodePress(bot: TelegramBot, press: Press, { id, now }: Known): ChatEv
       action: decoded.action,
       messageId: String(message.message_id),
       hasMedia,
+      stands: dataOf(message).includes(data!),
       callbackId: press.id,
     },
     at: now,
@@ -160,11 +162,16 @@ function nameOf(user: { first_name: string; username?: string | undefined }): st
   return user.first_name === '' ? (user.username ?? '') : user.first_name;
 }
 
-/** The job whose buttons stand under a message. */
-function jobOf({ reply_markup }: NonNullable<Message['reply_to_message']>): string | null {
+/** What the buttons under a message carry. */
+function dataOf({ reply_markup }: { reply_markup?: Markup | undefined }): string[] {
   const buttons = reply_markup?.inline_keyboard.flat() ?? [];
-  for (const { callback_data } of buttons) {
-    const action = callback_data === undefined ? null : decodeAction(callback_data)?.action;
+  return buttons.flatMap(({ callback_data }) => callback_data ?? []);
+}
+
+/** The job whose buttons stand under a message. */
+function jobOf(answered: NonNullable<Message['reply_to_message']>): string | null {
+  for (const data of dataOf(answered)) {
+    const action = decodeAction(data)?.action;
     if (action?.kind === 'job') return action.jobId;
   }
   return null;

@@ -31,6 +31,11 @@ const File = z.object({
   file_name: z.string().optional(),
 });
 
+const Markup = z.object({
+  inline_keyboard: z.array(z.array(z.object({ callback_data: z.string().optional() }))),
+});
+export type Markup = z.infer<typeof Markup>;
+
 const Answered = z.object({
   message_id: Id,
   from: User.optional(),
@@ -40,11 +45,7 @@ const Answered = z.object({
   voice: File.optional(),
   audio: File.optional(),
   document: File.optional(),
-  reply_markup: z
-    .object({
-      inline_keyboard: z.array(z.array(z.object({ callback_data: z.string().optional() }))),
-    })
-    .optional(),
+  reply_markup: Markup.optional(),
 });
 
 const Message = z.object({
@@ -84,6 +85,7 @@ const Pressed = z.object({
   audio: z.unknown().optional(),
   voice: z.unknown().optional(),
   document: z.unknown().optional(),
+  reply_markup: Markup.optional(),
 });
 
 const Press = z.object({
