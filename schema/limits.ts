@@ -156,7 +156,7 @@ export const LEASES_PER_AGENT_MAX = 32;
 export const DRAIN_MS = 30 * SECOND_MS;
 
 // Artifacts
-/** Largest result: ten seconds of video without loss; half an hour on an uplink of 2.4 Mbit/s. */
+/** Largest result: ten seconds of video without loss. On a slow uplink its run's time ends it. */
 export const ARTIFACT_BYTES_MAX = 512 * MIB;
 /** Largest body of an upload; Cloudflare takes bodies up to 100 MB. */
 export const UPLOAD_BODY_BYTES_MAX = 95 * MIB;

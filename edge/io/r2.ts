@@ -7,6 +7,7 @@ import type { ContentType } from '#schema/artifact.ts';
 import type { Result } from '../core/result.ts';
 import { fail, ok } from '../core/result.ts';
 import type { Source } from '../core/file/source.ts';
+import { logWarn } from './log.ts';
 import { toHex } from './token.ts';
 
 /** Keys that R2 deletes in one call. */
@@ -195,12 +196,16 @@ export async function completeUpload(
   }
 }
 
-/** Gives an upload up; one that R2 does not know is given up already, or will be by its own rule. */
+/**
+ * Gives an upload up; one that R2 does not know is given up already. One that it cannot give up
+ * now is logged and holds up nothing: R2's own rule ends it.
+ */
 export async function abortUpload(bucket: R2Bucket, { key, uploadId }: UploadRef): Promise<void> {
   try {
     await bucket.resumeMultipartUpload(key, uploadId).abort();
   } catch (error) {
-    if (!saysR2(error, NO_SUCH_UPLOAD) && !saysR2(error, INTERNAL)) throw error;
+    if (saysR2(error, NO_SUCH_UPLOAD) || saysR2(error, INTERNAL)) return;
+    logWarn('upload.abort', { key, detail: String(error) });
   }
 }
 

@@ -285,4 +285,20 @@ describe('an upload that is left', () => {
     expect(await keysOf(world, job)).toEqual([]);
     await expectError(await upload.put(uploadId, 1), 'upload_lost');
   });
+
+  it('holds up no sweep when R2 cannot abort it', async () => {
+    const { world, job, upload } = await open();
+    const { artifacts } = world.env;
+    const abort = () => Promise.reject(new Error('abort: try later (10099)'));
+    const stubborn = new Proxy(artifacts, {
+      get: (bucket, name) => {
+        if (name === 'resumeMultipartUpload') return () => ({ abort });
+        const value: unknown = Reflect.get(bucket, name);
+        return typeof value === 'function' ? value.bind(bucket) : value;
+      },
+    });
+    await upload.begun();
+    await sweep({ ...world.env, artifacts: stubborn }, Date.now() + UPLOAD_TICKET_MS + 15 * 60_000);
+    expect(await keysOf(world, job)).toEqual([]);
+  });
 });

@@ -40,8 +40,8 @@ export async function findJob(env: Env, owner: JobOwner): Promise<Result<LiveJob
   if (past.ok && isTerminal(past.value.record.status)) return past;
   const created = await env.accounts.getByName(owner.accountId).findCreated(owner.jobId);
   if (created) return ok(toLive(created));
-  if (!past.ok && past.error.reason !== 'job_not_found') return past;
-  // It may have been handed over between the first question and the second.
+  // It may have been handed over between the first question and this, which, without the history,
+  // may be a long time.
   const handedOver = await scheduler.find(owner.jobId, owner.accountId);
   return handedOver ? ok(handedOver) : past;
 }
