@@ -359,6 +359,8 @@ export const ISOLATE_REQUESTS_BURST_MAX = 4000;
 export const QUOTA_NEWS_MAX = 100;
 /** Models an agent announces. */
 export const AGENT_MODELS_MAX = 500;
+/** Loaded models kept of a poll while its pool sleeps: an attachment of a socket has 16 KiB. */
+export const POLL_MODELS_KEPT_MAX = 32;
 /** Error text an agent sends of its engine, for the operator's log. */
 export const ENGINE_ERROR_CHARS_MAX = 2000;
 export const LOG_LINE_BYTES_MAX = 8 * KIB;

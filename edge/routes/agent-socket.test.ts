@@ -1,8 +1,13 @@
-import { evictDurableObject } from 'cloudflare:test';
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
 import type { AcquireAnswer, ControlAnswer, RenewAnswer } from '#schema/agent-protocol.ts';
 import { SOCKET_PATH } from '#schema/agent-socket.ts';
-import { JSON_BODY_BYTES_MAX } from '#schema/limits.ts';
+import {
+  AGENT_MODELS_MAX,
+  JSON_BODY_BYTES_MAX,
+  LEASES_PER_AGENT_MAX,
+  SPOOL_JOBS_MAX,
+} from '#schema/limits.ts';
 import { expectAuthRefusals, expectError, HttpWorld, PICTURE } from '../test/http.ts';
 import { SocketAgent, upgrade } from '../test/socket.ts';
 import { eventually, schedulerOf, stubOf } from '../test/world.ts';
@@ -27,6 +32,24 @@ async function parked(socket: SocketAgent, verb: 'acquire' | 'control', body = {
   await socket.answerOf(socket.send('renew', RENEWAL));
   return id;
 }
+
+function pollOf(sessionId: string) {
+  return { ...POLL, sessionId };
+}
+
+/** What the pool's sockets keep for its sleep. */
+function keptPolls({ pool }: HttpWorld) {
+  return runInDurableObject(stubOf(schedulerOf(pool)), (_, state) =>
+    state.getWebSockets().flatMap((socket) => {
+      const kept = socket.deserializeAttachment() as { polls: KeptPoll[] } | null;
+      return kept?.polls ?? [];
+    }),
+  );
+}
+interface KeptPoll {
+  readonly body: { readonly holding: readonly unknown[] };
+}
+
 const RENEWAL = {
   leases: [],
   resident: [],
@@ -86,6 +109,52 @@ describe('a parked poll', () => {
     expect(await socket.answerOf(poll)).toMatchObject({ job: null, drain: false });
     const job = await world.newJob(key);
     expect(await statusOf(job.id)).toBe('queued');
+  });
+
+  it('that is ended before it is parked is answered nothing, and not parked', async () => {
+    const { world, key } = await open();
+    // While a job waits, calls gather for one commit: the end overtakes its poll.
+    const other = await world.newAgent(['sdxl']);
+    await world.newJob(key);
+    const socket = await SocketAgent.open(world, other);
+    socket.acquire();
+    const poll = socket.send('acquire', POLL);
+    socket.end(poll);
+    expect(await socket.answerOf(poll)).toMatchObject({ job: null, drain: false });
+    expect(await keptPolls(world)).toEqual([]);
+  });
+
+  it('of an agent that has more than any other is parked, and is there after a sleep', async () => {
+    const { world, key, socket } = await open();
+    const ref = (place: number) => ({
+      jobId: `job_${String(place).padStart(26, '0')}_${world.pool.padEnd(16, 'x')}`,
+      fencingToken: Number.MAX_SAFE_INTEGER,
+    });
+    const holding = Array.from({ length: LEASES_PER_AGENT_MAX + SPOOL_JOBS_MAX }, (_, n) => ref(n));
+    const resident = Array.from({ length: AGENT_MODELS_MAX }, (_, n) =>
+      String(n).padStart(64, 'm'),
+    );
+    const poll = socket.send('acquire', { ...POLL, holding, resident });
+    await parked(socket, 'control');
+    await evictDurableObject(stubOf(schedulerOf(world.pool)), { webSockets: 'hibernate' });
+    const [kept] = await keptPolls(world);
+    expect(kept?.body.holding).toEqual(holding);
+    const job = await world.newJob(key);
+    expect((await socket.answerOf<AcquireAnswer>(poll)).job?.jobId).toBe(job.id);
+  });
+
+  it('of a socket that lingers after its end is not there after a sleep', async () => {
+    const { world, key, agent } = await open();
+    const { webSocket: first } = await upgrade(world, agent.token);
+    // As one whose other side is gone: it never confirms that it is closed.
+    first!.accept({ allowHalfOpen: true });
+    first!.send(JSON.stringify({ id: 1, verb: 'acquire', body: pollOf(agent.sessionId) }));
+    await eventually(async () => (await keptPolls(world)).length === 1);
+    const later = await SocketAgent.open(world, agent);
+    const poll = await parked(later, 'acquire');
+    await evictDurableObject(stubOf(schedulerOf(world.pool)), { webSockets: 'hibernate' });
+    const job = await world.newJob(key);
+    expect((await later.answerOf<AcquireAnswer>(poll)).job?.jobId).toBe(job.id);
   });
 
   it('that has its answer already is not answered again by its end', async () => {

@@ -72,6 +72,8 @@ export class AgentDesk {
     const { agentId } = agent;
     const caller = { agentId, sessionId: body.sessionId };
     const { capabilities, holding } = body;
+    const known = this.#pool.state.agents.get(agentId)!;
+    if (known.sessionId !== body.sessionId) this.dismiss(agentId);
     this.#pool.run({ kind: 'register', caller, capabilities, holding }, now);
     logInfo('agent.register', { agentId, sessionId: body.sessionId, version: body.version });
     this.#around.onRegister(agentId);
@@ -167,11 +169,16 @@ export class AgentDesk {
     const { agentId } = agent;
     const known = this.#pool.state.agents.get(agentId)!;
     if (known.sessionId !== body.sessionId) return fail({ reason: 'not_registered' });
-    this.polls.answer(agentId, NO_JOB);
-    this.controls.answer(agentId, NO_ORDER);
+    this.dismiss(agentId);
     const at = Math.min(known.lastSeenAt ?? 0, Date.now() - AGENT_ONLINE_MS);
     this.#pool.commit([{ kind: 'agent_seen', agentId, resident: [], at }]);
     return ok({ left: true });
+  }
+
+  /** Ends its polls: one of a session that is over would be chosen for a job, and hold up others. */
+  dismiss(agentId: string): void {
+    this.polls.answer(agentId, NO_JOB);
+    this.controls.answer(agentId, NO_ORDER);
   }
 
   /** Tells the agent that runs it that a job is cancelled. */

@@ -32,7 +32,11 @@ export class Fences {
   /** Takes first offers of this account from this life on alone. */
   raise(accountId: string, epoch: number, now: number): void {
     const known = this.#epochs.get(accountId) ?? 0;
-    this.#sql.exec('DELETE FROM fence WHERE raised_at < ?', now - FENCE_KEEP_MS);
+    const old = this.#sql.exec<Pick<Row, 'account_id'>>(
+      'DELETE FROM fence WHERE raised_at < ? RETURNING account_id',
+      now - FENCE_KEEP_MS,
+    );
+    for (const row of old) this.#epochs.delete(row.account_id);
     const kept = Math.max(known, epoch);
     this.#sql.exec(
       'INSERT OR REPLACE INTO fence (account_id, epoch, raised_at) VALUES (?, ?, ?)',

@@ -375,6 +375,24 @@ describe('an agent', () => {
     expect((await schedulerOf(pool).survey()).agentsKnown).toBe(0);
   });
 
+  it.each(['was revoked', 'began another session'])(
+    'that %s keeps no job from others by its parked poll',
+    async (what) => {
+      const { pool, agent, enqueue } = await world();
+      const { agentId } = agent.credential;
+      const poll = agent.acquire(20_000);
+      await agent.renew();
+      if (what === 'was revoked') await schedulerOf(pool).revokeAgent(agentId, 'req_revoke');
+      else await new TestAgent(pool, agent.credential).register();
+      const other = await TestAgent.start(pool);
+      const waiting = other.acquire(20_000);
+      await other.renew();
+      const order = await enqueue();
+      expect((await waiting).job?.jobId).toBe(order.id);
+      expect((await poll).job).toBeNull();
+    },
+  );
+
   it('of an unknown session is told to register', async () => {
     const { agent } = await world();
     const other = Object.assign(Object.create(agent) as TestAgent, {

@@ -200,6 +200,7 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     if (!this.#pool.state.agents.has(agentId)) return false;
     this.#pool.commit([{ kind: 'agent_revoked', agentId, at: now }]);
     this.#sockets.close(agentId);
+    this.#desk.dismiss(agentId);
     this.#mirrorAgent(agentId, { action: 'agent.revoke', requestId, reason });
     return true;
   }

@@ -11,7 +11,7 @@ import type { SocketAnswer } from '#schema/agent-socket.ts';
 import { ERRORS } from '#schema/error.ts';
 import type { ErrorCode } from '#schema/error.ts';
 import type { PoolId } from '#schema/id.ts';
-import { JSON_BODY_BYTES_MAX } from '#schema/limits.ts';
+import { JSON_BODY_BYTES_MAX, POLL_MODELS_KEPT_MAX } from '#schema/limits.ts';
 import type { Result } from '../core/result.ts';
 import type { Env } from '../env.ts';
 import { logError } from '../io/log.ts';
@@ -47,6 +47,8 @@ interface Line {
   readonly agent: AgentCredential;
   /** With what gives each up. */
   readonly polls: Map<KeptPoll, () => void>;
+  /** Calls that ask for a job and are not parked yet, unless they were ended meanwhile. */
+  readonly asking: Set<number>;
 }
 
 /** See above. */
@@ -88,9 +90,15 @@ export class AgentSockets {
   /** Ends the sockets of an agent. */
   close(agentId: string): void {
     for (const socket of this.#ctx.getWebSockets(agentId)) {
-      this.onGone(socket);
-      socket.close(1000, 'replaced or revoked');
+      this.#drop(socket, { code: 1000, reason: 'replaced or revoked' });
     }
+  }
+
+  /** Closes a socket. Its other side may be gone: what lingers must not come back after a sleep. */
+  #drop(socket: WebSocket, { code, reason }: { code: number; reason: string }): void {
+    this.onGone(socket);
+    socket.serializeAttachment(null);
+    socket.close(code, reason);
   }
 
   /** The agent closes it: so do we. */
@@ -109,7 +117,7 @@ export class AgentSockets {
     const line = this.#lines.get(socket);
     if (!line) return;
     if (typeof message === 'string' && message.length > JSON_BODY_BYTES_MAX) {
-      socket.close(1009, 'too large');
+      this.#drop(socket, { code: 1009, reason: 'too large' });
       return;
     }
     const json = parse(message);
@@ -123,11 +131,11 @@ export class AgentSockets {
     }
     const named = SocketCallId.safeParse(json);
     if (named.success) refuse(line, named.data.id, 'invalid_request');
-    else socket.close(1007, 'not a call');
+    else this.#drop(socket, { code: 1007, reason: 'not a call' });
   }
 
   #add(socket: WebSocket, agent: AgentCredential): Line {
-    const line = { socket, agent, polls: new Map<KeptPoll, () => void>() };
+    const line: Line = { socket, agent, polls: new Map(), asking: new Set() };
     this.#lines.set(socket, line);
     return line;
   }
@@ -137,9 +145,10 @@ export class AgentSockets {
     const caller = { pool: this.#pool, agent };
     switch (call.verb) {
       case 'acquire': {
-        const asked = await this.#desk.acquire(agent, call.body, (now) =>
-          this.#park(line, call, now),
-        );
+        line.asking.add(call.id);
+        const asked = await this.#desk
+          .acquire(agent, call.body, (now) => this.#park(line, call, now))
+          .finally(() => line.asking.delete(call.id));
         if (!asked.ok) return respond(line, call.id, asked);
         return 'answer' in asked.value ? this.#give(line, call.id, asked.value.answer) : undefined;
       }
@@ -165,6 +174,12 @@ export class AgentSockets {
   }
 
   #park(line: Line, call: Called<'acquire'> | Called<'control'>, now: number): void {
+    // It waited for its commit: it may be over by now, or its socket may.
+    if (this.#lines.get(line.socket) !== line) return;
+    if (call.verb === 'acquire' && !line.asking.has(call.id)) {
+      send(line, { id: call.id, answer: NO_JOB });
+      return;
+    }
     this.#hold(line, { ...call, parkedAt: now });
     keep(line);
   }
@@ -189,6 +204,7 @@ export class AgentSockets {
 
   /** The agent waits no longer: it is answered nothing, unless it has its answer already. */
   #end(line: Line, id: number): void {
+    line.asking.delete(id);
     for (const [poll, leave] of line.polls) {
       if (poll.id !== id) continue;
       leave();
@@ -221,7 +237,15 @@ function parse(message: string | ArrayBuffer): unknown {
 
 /** Keeps with the socket what must be known when the object wakes again. */
 function keep({ socket, agent, polls }: Line): void {
-  socket.serializeAttachment({ agent, polls: [...polls.keys()] } satisfies Kept);
+  const kept: Kept = { agent, polls: [...polls.keys()].map(bounded) };
+  socket.serializeAttachment(kept);
+}
+
+/** A poll as a socket has room for it: of very many loaded models the first, which tell the most. */
+function bounded(poll: KeptPoll): KeptPoll {
+  if (poll.verb === 'control') return poll;
+  const resident = poll.body.resident.slice(0, POLL_MODELS_KEPT_MAX);
+  return { ...poll, body: { ...poll.body, resident } };
 }
 
 function forget(line: Line, poll: KeptPoll): void {

@@ -43,7 +43,10 @@ const FOUND: Readonly<
   'lease-never-lapses': { seeds: [25, 7, 6, 27], rule: /a restart gives the same state/ },
   'limit-not-held': { seeds: [107, 30, 300], rule: /held and spent are within the day's limit/ },
   'lost-wake-up': { seeds: [5, 17, 11, 27], rule: /everything comes to rest/ },
-  'no-fencing': { seeds: [79, 24, 44, 23], rule: /a stale token changes nothing and is told so/ },
+  'no-fencing': {
+    seeds: [164, 328, 412, 422],
+    rule: /a stale token changes nothing and is told so/,
+  },
   'outbox-forgets': {
     seeds: [13, 6, 7, 17],
     rule: /an accepted job is found|everything comes to rest|the history tells how a job ended/,
