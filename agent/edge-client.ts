@@ -120,8 +120,7 @@ export class EdgeClient {
       'user-agent': `tessera-agent/${version}`,
       accept: 'application/json',
     };
-    const dispatcher = this.#dispatcher;
-    this.#socket = new EdgeSocket({ url, headers: this.#headers, dispatcher, clock, onChange });
+    this.#socket = new EdgeSocket({ url, headers: this.#headers, clock, onChange });
     this.#timeout = timeout ?? ((ms) => AbortSignal.timeout(ms));
   }
 
@@ -247,9 +246,8 @@ export class EdgeClient {
   }
 
   /** Cuts every connection. */
-  close(): Promise<void> {
-    this.#socket.close();
-    return this.#dispatcher.destroy();
+  async close(): Promise<void> {
+    await Promise.all([this.#socket.close(), this.#dispatcher.destroy()]);
   }
 
   async #exchange<T>(

@@ -155,6 +155,7 @@ describe('a socket', () => {
     expect(await acquire()).toEqual({ ok: true, value: NO_JOB });
     expect(server.requests.length).toBe(before + 1);
     clock.advance(SOCKET_RETRY_MS_MAX);
+    server.calls.length = 0;
     await openSocket();
     expect(changes).toHaveLength(3);
     expect([changes[0], changes[2]]).toEqual(['open', 'open']);
@@ -179,6 +180,25 @@ describe('a socket', () => {
     clock.advance(SOCKET_PING_MS);
     clock.advance(SOCKET_PING_MS + CALL_MS_MAX);
     expect(await poll).toMatchObject({ ok: false, failure: { detail: 'the socket is silent' } });
+  });
+
+  it('that opens but passes nothing on carries no call, and leaves nothing open', async () => {
+    server.swallows = true;
+    await acquire();
+    await until(() => server.swallowing === 1);
+    const before = server.requests.length;
+    for (let times = 0; times < 20; times++) expect((await acquire()).ok).toBe(true);
+    expect(server.requests.length).toBe(before + 20);
+    expect(server.upgrades).toBe(1);
+    // The ping may be on its way yet.
+    await until(() => {
+      clock.advance(CALL_MS_MAX);
+      return server.swallowing === 0;
+    });
+    expect(changes).toEqual([]);
+    clock.advance(SOCKET_RETRY_MS_MAX);
+    await acquire();
+    await until(() => server.upgrades === 2);
   });
 
   it('does not come back once it was closed', async () => {

@@ -1,11 +1,12 @@
 /**
  * One WebSocket to the edge for the calls that come with every job (schema/agent-socket.ts). A
  * faster way beside HTTPS: opened in the background, never waited for, and given up at the first
- * doubt; whoever calls then goes by HTTPS. A call that was under way when the socket broke has
- * no answer, as with a request that was cut, and is repeated by the session.
+ * doubt; whoever calls then goes by HTTPS. It carries nothing before the edge has answered a ping:
+ * a proxy may open a socket and pass nothing on. A call that was under way when the socket broke
+ * has no answer, as with a request that was cut, and is repeated by the session.
  */
-import { WebSocket } from 'undici';
-import type { Dispatcher } from 'undici';
+import type { Socket } from 'node:net';
+import { Agent, buildConnector, WebSocket } from 'undici';
 import type { Clock } from './clock.ts';
 import { backoffMs } from './session/pace.ts';
 import { PING, PONG, SOCKET_PATH, SocketAnswer } from '#schema/agent-socket.ts';
@@ -16,7 +17,6 @@ import type { CallFailure, Request, Verb } from './session/state.ts';
 export interface SocketOptions {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-  readonly dispatcher: Dispatcher;
   readonly clock: Clock;
   /** Told when it opens, and why it is no longer open. */
   readonly onChange: (isOpen: boolean, detail: string) => void;
@@ -48,7 +48,18 @@ const VERBS: ReadonlySet<Verb> = new Set([
 export class EdgeSocket {
   readonly #options: SocketOptions;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #connector = buildConnector({ allowH2: false });
+  /** Of sockets alone, so that their connections are known. */
+  readonly #dispatcher = new Agent({
+    headersTimeout: CALL_MS_MAX,
+    connect: (options, done) =>
+      this.#connector(options, (...result) => {
+        this.#connection = result[1];
+        done(...result);
+      }),
+  });
   #socket: WebSocket | null = null;
+  #connection: Socket | null = null;
   #open = false;
   #closed = false;
   #failures = 0;
@@ -97,17 +108,21 @@ export class EdgeSocket {
     return promise;
   }
 
-  close(): void {
+  close(): Promise<void> {
     this.#closed = true;
     this.#break('the agent stops');
+    return this.#dispatcher.destroy();
   }
 
   #connect(): void {
     if (this.#socket || this.#closed || this.#options.clock.now() < this.#notBefore) return;
-    const { url, headers, dispatcher } = this.#options;
+    const { url, headers } = this.#options;
     const target = new URL(SOCKET_PATH, url);
     target.protocol = url.protocol === 'http:' ? 'ws:' : 'wss:';
-    const socket = new WebSocket(target, { headers: { ...headers }, dispatcher });
+    const socket = new WebSocket(target, {
+      headers: { ...headers },
+      dispatcher: this.#dispatcher,
+    });
     this.#socket = socket;
     const ifCurrent = (act: () => void) => () => {
       if (this.#socket === socket) act();
@@ -130,9 +145,17 @@ export class EdgeSocket {
   }
 
   #onOpen(): void {
+    this.#socket?.send(PING);
+    const late = () => this.#break('the socket is silent');
+    this.#cancelLook = this.#options.clock.after(CALL_MS_MAX, late);
+  }
+
+  /** The edge is there. */
+  #onPong(): void {
+    if (this.#open) return;
     this.#open = true;
     this.#failures = 0;
-    this.#heardAt = this.#options.clock.now();
+    this.#cancelLook();
     this.#lookLater();
     this.#options.onChange(true, '');
   }
@@ -153,7 +176,10 @@ export class EdgeSocket {
 
   #onMessage(data: unknown): void {
     this.#heardAt = this.#options.clock.now();
-    if (data === PONG) return;
+    if (data === PONG) {
+      this.#onPong();
+      return;
+    }
     const parsed = SocketAnswer.safeParse(parse(data));
     if (!parsed.success) {
       this.#break('the edge sent what is no answer');
@@ -184,6 +210,9 @@ export class EdgeSocket {
     this.#notBefore =
       this.#options.clock.now() + backoffMs(this.#failures, Math.random(), SOCKET_RETRY_MS_MAX);
     socket?.close();
+    // Whoever does not answer may not answer that it is closed either.
+    this.#connection?.destroySoon();
+    this.#connection = null;
     for (const { settle } of [...this.#waiting.values()]) {
       settle({ failure: { reason: 'unreachable', detail, retryAfterMs: null } });
     }

@@ -2,7 +2,9 @@
  * The edge's end of an agent's socket on loopback, for tests: checks the token, keeps what comes
  * and answers as a test says.
  */
+import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
@@ -20,6 +22,10 @@ export class SocketServer {
   /** Whether sockets are opened. */
   opens = true;
   isDeaf = false;
+  /** Whether a socket opens and passes nothing on, as by a proxy in the way. */
+  swallows = false;
+  /** Connections of those that are still there. */
+  swallowing = 0;
   upgrades = 0;
   readonly #http = createServer((request, response) => {
     this.requests.push(request.url ?? '');
@@ -33,9 +39,15 @@ export class SocketServer {
   async start(): Promise<URL> {
     this.#http.on('upgrade', (request, stream: Duplex, head) => {
       this.upgrades += 1;
+      // The agent may cut a connection whose answer it has not read.
+      stream.on('error', () => {});
       const known = request.headers.authorization === `Bearer ${TOKEN}`;
       if (!this.opens || !known || request.url !== SOCKET_PATH) {
         stream.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
+        return;
+      }
+      if (this.swallows) {
+        this.#swallow(request, stream);
         return;
       }
       this.#sockets.handleUpgrade(request, stream, head, (socket) => this.#serve(socket));
@@ -57,6 +69,19 @@ export class SocketServer {
     this.cut();
     this.#http.closeAllConnections();
     await new Promise((resolve) => this.#http.close(resolve));
+  }
+
+  #swallow(request: IncomingMessage, stream: Duplex): void {
+    const key = `${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`;
+    const accept = createHash('sha1').update(key).digest('base64');
+    stream.write(
+      'HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n' +
+        `sec-websocket-accept: ${accept}\r\n\r\n`,
+    );
+    this.swallowing += 1;
+    stream.on('close', () => (this.swallowing -= 1));
+    stream.on('end', () => stream.destroy());
+    stream.resume();
   }
 
   #serve(socket: WebSocket): void {
