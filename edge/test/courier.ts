@@ -6,7 +6,7 @@ import type { ChatAddress } from '#schema/chat.ts';
 import type { JobRecord } from '#schema/record.ts';
 import { asCreated } from '../account/order.ts';
 import type { Reply } from '../chat/message.ts';
-import { bindings, eventually, newOrder } from './world.ts';
+import { bindings, eventually, newOrder, stubOf } from './world.ts';
 
 let bots = 0;
 
@@ -15,8 +15,7 @@ export function newBot() {
   const number = (bots += 1);
   const id = `courier-telegram-${number}`;
   const courier = bindings.BOT_COURIER.getByName(id);
-  const stub = courier as unknown as DurableObjectStub;
-  return { id, token: `${number}:telegram`, courier, stub };
+  return { id, token: `${number}:telegram`, courier, stub: stubOf(courier) };
 }
 
 /** A private chat. */

@@ -113,6 +113,13 @@ export class TestChat {
     return answer.outbound.map(wordsOf).join('\n---\n');
   }
 
+  /** Gives the courier what was said last, as the conversation does. */
+  async bringOut(): Promise<void> {
+    const { outbound, accountId } = this.last!;
+    const courier = this.#world.env.botCouriers.getByName('hook-telegram');
+    for (const one of outbound) await courier.send(one, accountId);
+  }
+
   buttons(): Button[] {
     return this.last!.outbound.flatMap((one) =>
       one.kind === 'message' ? one.reply.buttons.flat() : [],

@@ -35,9 +35,7 @@ function newGroup() {
 /** A request of the member, which the bot shows in the group. */
 async function ask(member: TestChat, text = 'a boat, 256x256, using painter'): Promise<string> {
   await member.text(text);
-  const { outbound, accountId } = member.last!;
-  const courier = world.env.botCouriers.getByName('hook-telegram');
-  for (const one of outbound) await courier.send(one, accountId);
+  await member.bringOut();
   return member.memory.lastJobId!;
 }
 

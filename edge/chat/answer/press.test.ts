@@ -31,12 +31,6 @@ async function makePicture(chat: TestChat): Promise<string> {
   return job.jobId;
 }
 
-/** Gives the courier what was said last, as the conversation does. */
-async function bringOut({ last }: TestChat): Promise<void> {
-  const courier = world.env.botCouriers.getByName('hook-telegram');
-  for (const outbound of last!.outbound) await courier.send(outbound, last!.accountId);
-}
-
 describe('a button', () => {
   it.each(['again', 'retry'] as const)('tapped twice makes one job: %s', async (deed) => {
     const chat = new TestChat(world);
@@ -69,7 +63,7 @@ describe('a button', () => {
     const jobId = await makePicture(chat);
     const release = telegram.hold();
     await chat.job('again', jobId);
-    await bringOut(chat);
+    await chat.bringOut();
     chat.stepMs = 20 * PRESS_REPEAT_MS;
     expect(await chat.job('again', jobId)).toBe('(On it already.)');
     await agent.finish(await agent.take());
