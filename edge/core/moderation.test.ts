@@ -4,6 +4,7 @@ import { JobRequest, toSpec } from '#schema/job.ts';
 import { modelsOf } from '#schema/model.ts';
 import { judgeTexts, textsOf } from './moderation.ts';
 import type { UserText } from './moderation.ts';
+import { isOrdinary, toSqueezedWords, toWords } from './moderation/fold.ts';
 
 const FILE = 'file_01k00000000000000000000000';
 const picture = (text: string): UserText => ({ kind: 'picture', field: 'prompt', text });
@@ -70,6 +71,31 @@ describe('a verdict', () => {
         const text = [...before, 'naked woman', ...after].join(' ');
         const verdict = judgeTexts([picture(isUpper ? text.toUpperCase() : text)]);
         expect(verdict?.category).toBe('sexual');
+      }),
+    );
+  });
+
+  it('is sought in one reading only of a text whose two readings are the same', () => {
+    const pieces = fc.constantFrom(
+      'n',
+      'u',
+      'nude',
+      'Sun',
+      ' ',
+      '  ',
+      '\n',
+      ',',
+      '.',
+      '!',
+      ';',
+      '-',
+      '3',
+    );
+    fc.assert(
+      fc.property(fc.array(pieces, { maxLength: 12 }), (some) => {
+        const text = some.join('');
+        fc.pre(isOrdinary(text));
+        expect(toSqueezedWords(text)).toEqual(toWords(text));
       }),
     );
   });

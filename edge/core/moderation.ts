@@ -11,7 +11,7 @@ import { ALLOWED } from './moderation/allowed.ts';
 import { GORE, HATE, INSTRUCTIONS, SELF_HARM } from './moderation/harm.ts';
 import * as minor from './moderation/minor.ts';
 import * as sexual from './moderation/sexual.ts';
-import { toSqueezedWords, toWords } from './moderation/fold.ts';
+import { isOrdinary, toSqueezedWords, toWords } from './moderation/fold.ts';
 import type { Word } from './moderation/fold.ts';
 import { findPhrases } from './moderation/phrase.ts';
 import type { PhraseSet, Span } from './moderation/phrase.ts';
@@ -180,7 +180,9 @@ function findUndressed(
 
 /** The text's words, and squeezed where that makes others. */
 function readingsOf(text: string): Word[][] {
-  const [words, squeezed] = [toWords(text), toSqueezedWords(text)];
+  const words = toWords(text);
+  if (isOrdinary(text)) return [words];
+  const squeezed = toSqueezedWords(text);
   const isSame =
     words.length === squeezed.length &&
     words.every(({ spellings }, at) => spellings[0] === squeezed[at]?.spellings[0]);

@@ -29,7 +29,11 @@ const LEET = toMap('0o 1i 3e 4a 5s 7t 8b 9g @a $s !i +t |l €e');
 
 /** All of ASCII: nothing to fold but case. */
 const PLAIN = /^[\0-\x7f]*$/;
+/** Words of plain letters with at most a sign behind each: in most texts nothing is hidden. */
+const ORDINARY = /^(?:[a-z]+[,;:.!?]*\s+)*[a-z]+[,;:.!?]*\s*$/i;
 const LETTERS = /^[a-z]+$/;
+const BREAK = /[^\p{L}\p{N}]+/u;
+const PLAIN_BREAK = /[^a-z0-9]+/;
 const DRAWN_OUT = /(.)\1\1/u;
 const INVISIBLE = /[\p{Cf}\p{M}\u115f\u1160\u3164\uffa0]/gu;
 const SEPARATOR = /[\s,;:(){}[\]<>"“”«»/\\?…]+/u;
@@ -37,10 +41,16 @@ const PART = /[,;\n|]/;
 /** Looking back keeps it linear: a run of signs inside a word is begun once, not at each sign. */
 const SIGNS_AROUND = /^[!.'’+|-]+|(?<![!.'’+|-])[!.'’+|-]+$/gu;
 
+/** Whether `toSqueezedWords` makes the same words of it as `toWords`, seen at a glance. */
+export function isOrdinary(text: string): boolean {
+  return ORDINARY.test(text);
+}
+
 /** The words of a text as they stand between spaces and signs. */
 export function toWords(text: string): Word[] {
+  const between = PLAIN.test(text) ? PLAIN_BREAK : BREAK;
   return splitParts(text).flatMap((piece, part) =>
-    joinSpaced(piece.split(/[^\p{L}\p{N}]+/u)).map((word) => ({ part, spellings: spell(word) })),
+    joinSpaced(piece.split(between)).map((word) => ({ part, spellings: spell(word) })),
   );
 }
 
@@ -90,7 +100,8 @@ function joinSpaced(pieces: readonly string[]): string[] {
   };
   for (const piece of pieces) {
     if (piece === '') continue;
-    if (/^\p{L}$/u.test(piece)) run.push(piece);
+    // A letter is two units of UTF-16 at most.
+    if (piece.length <= 2 && /^\p{L}$/u.test(piece)) run.push(piece);
     else {
       endRun();
       words.push(piece.slice(0, WORD_CHARS_MAX));

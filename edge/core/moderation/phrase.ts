@@ -36,6 +36,7 @@ export function compilePhrases(...texts: string[]): PhraseSet {
 export function findPhrases(words: readonly Word[], phrases: PhraseSet): Span[] {
   const spans: Span[] = [];
   for (let from = 0; from < words.length; from += 1) {
+    if (!begins(words[from]!, phrases)) continue;
     const to = longest(words, { node: phrases, at: from });
     if (to > from) spans.push({ from, to });
   }
@@ -57,7 +58,13 @@ function add(node: Node, [word, ...rest]: readonly string[]): void {
   }
 }
 
-/** The end of the longest phrase that goes on from here, or 0. Most words go on with none. */
+/** Most words begin no phrase. */
+function begins({ spellings }: Word, { next }: Node): boolean {
+  for (const spelling of spellings) if (next.has(spelling)) return true;
+  return next.has(ANY);
+}
+
+/** The end of the longest phrase that goes on from here, or 0. */
 function longest(words: readonly Word[], { node, at }: { node: Node; at: number }): number {
   let end = node.isEnd ? at : 0;
   const word = words[at];
