@@ -35,8 +35,8 @@ async function answerBench(request, path, env) {
   if (path === '/bench/row') return Response.json({ value: await object.benchRow() });
   if (path === '/bench/enqueue') {
     const options = { accepted: true, cancelled: false };
-    const taken = env.SCHEDULER.getByName('main').enqueueAll(await request.json(), options);
-    return Response.json({ value: (await taken).filter(({ ok }) => ok).length });
+    const taken = await env.SCHEDULER.getByName('main').enqueueAll(await request.text(), options);
+    return Response.json({ value: JSON.parse(taken).filter(({ ok }) => ok).length });
   }
   return new Response('unknown', { status: 404 });
 }

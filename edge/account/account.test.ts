@@ -4,15 +4,16 @@ import { DAY_MS, DELIVERY_CHECK_MS, RECONCILE_MS } from '#schema/limits.ts';
 import { PLANS } from '#schema/plan.ts';
 import type { AccountObject } from '../rpc/account.ts';
 import {
-  SPEC,
-  TestAgent,
   bindings,
   eventually,
   makeAccount,
   newPool,
   schedulerOf,
+  SPEC,
   stubOf,
   submitInput,
+  submitTo,
+  TestAgent,
 } from '../test/world.ts';
 
 const DEED = { actor: 'admin', requestId: 'req_revoke', reason: null };
@@ -23,7 +24,7 @@ async function world(plan: 'starter' | 'pro' = 'pro') {
   const account = await makeAccount(plan);
   const agent = await TestAgent.start(pool);
   const submit = (more: Parameters<typeof submitInput>[1] = {}) =>
-    account.object.submit(account.caller, submitInput(pool, more));
+    submitTo(account.object, account.caller, submitInput(pool, more));
   const state = async () => {
     const answer = await account.object.state(account.caller);
     if (!answer.ok) throw new Error(answer.error.reason);
@@ -152,7 +153,7 @@ describe('a submit', () => {
     await later(account.id, DAY_MS + 1000, async (object) => {
       await agent.register();
       const input = submitInput(pool, { idempotencyKey: 'old', bodyHash: 'other' });
-      const answer = await object.submit(account.caller, input);
+      const answer = await submitTo(object, account.caller, input);
       expect(answer).toMatchObject({ ok: true, value: { replayed: false } });
     });
   });
@@ -191,12 +192,12 @@ describe('a submit', () => {
     const account = await makeAccount();
     const pool = newPool();
     const input = submitInput(pool, { idempotencyKey: 'k' });
-    const refused = await account.object.submit(account.caller, input);
+    const refused = await submitTo(account.object, account.caller, input);
     expect(refused).toMatchObject({ ok: false, error: { reason: 'no_agent' } });
     const state = await account.object.state(account.caller);
     expect(state).toMatchObject({ value: { account: { heldMillitokens: 0, jobsOpen: 0 } } });
     await TestAgent.start(pool);
-    const again = await account.object.submit(account.caller, {
+    const again = await submitTo(account.object, account.caller, {
       ...submitInput(pool),
       idempotencyKey: 'k',
       bodyHash: 'other',

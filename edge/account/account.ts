@@ -42,6 +42,8 @@ import type {
   Submitted,
   SubmittedAll,
 } from '../rpc/account.ts';
+import { pack, unpack } from '../rpc/packed.ts';
+import type { Packed } from '../rpc/packed.ts';
 import { Books, makeMirror } from './books.ts';
 import type { Surroundings } from './books.ts';
 import { deleteEndpoint, disableEndpoint, putEndpoint } from './endpoint.ts';
@@ -178,12 +180,22 @@ export class Account extends DurableObject<Bindings> implements AccountObject {
     return this.#open !== null && disableEndpoint(this.#open.books, id);
   }
 
-  async submit(caller: Caller, input: SubmitInput): Promise<Result<Submitted, AdmissionRefusal>> {
-    const answer = await this.submitAll(caller, [input]);
-    return answer.ok ? answer.value.jobs[0]! : answer;
+  async submit(
+    caller: Caller,
+    input: Packed<SubmitInput>,
+  ): Promise<Packed<Result<Submitted, AdmissionRefusal>>> {
+    const answer = await this.#submitAll(caller, [unpack(input)]);
+    return pack(answer.ok ? answer.value.jobs[0]! : answer);
   }
 
   async submitAll(
+    caller: Caller,
+    inputs: Packed<readonly SubmitInput[]>,
+  ): Promise<Packed<Result<SubmittedAll, AccessRefusal>>> {
+    return pack(await this.#submitAll(caller, unpack(inputs)));
+  }
+
+  async #submitAll(
     caller: Caller,
     inputs: readonly SubmitInput[],
   ): Promise<Result<SubmittedAll, AccessRefusal>> {

@@ -2,14 +2,16 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'c
 import { describe, expect, it } from 'vitest';
 import { AHEAD_MS, RECORD_BATCH_BYTES_MAX } from '#schema/limits.ts';
 import {
-  SPEC,
-  TestAgent,
+  enqueueAt,
   makeAccount,
   newOrder,
   newPool,
   schedulerOf,
+  SPEC,
   stubOf,
   submitInput,
+  submitTo,
+  TestAgent,
 } from '../test/world.ts';
 
 /** An account that has submitted twice, at once: from now on it goes ahead of its disk. */
@@ -20,7 +22,7 @@ async function world(keyed = false) {
   const object = stubOf(account.object);
   const submit = async (more: Parameters<typeof submitInput>[1] = {}) => {
     const input = submitInput(pool, more);
-    const answer = await account.object.submit(account.caller, input);
+    const answer = await submitTo(account.object, account.caller, input);
     expect(answer.ok, JSON.stringify(answer)).toBe(true);
     return input.jobId;
   };
@@ -53,7 +55,7 @@ describe('an account that submits much', () => {
     const pool = newPool();
     const account = await makeAccount();
     await TestAgent.start(pool);
-    expect((await account.object.submit(account.caller, submitInput(pool))).ok).toBe(true);
+    expect((await submitTo(account.object, account.caller, submitInput(pool))).ok).toBe(true);
     const [row] = await runInDurableObject(stubOf(account.object), (_, { storage }) =>
       storage.sql.exec('SELECT held FROM account').toArray(),
     );
@@ -98,7 +100,7 @@ describe('an account that submits much', () => {
   it('gives back at once what its pool refuses', async () => {
     const { pool, account, figures, count } = await world();
     const spec = { ...SPEC, model: 'sdxl' as const };
-    const refused = await account.object.submit(account.caller, submitInput(pool, { spec }));
+    const refused = await submitTo(account.object, account.caller, submitInput(pool, { spec }));
     expect(refused).toMatchObject({ ok: false, error: { reason: 'no_agent' } });
     expect(await figures()).toMatchObject({ heldMillitokens: 750, jobsOpen: 3 });
     expect(await count('job')).toBe(2);
@@ -120,10 +122,10 @@ describe('an account that died ahead of its disk', () => {
     const { account, pool, object, ahead } = await world(true);
     await evictDurableObject(object);
     const again = submitInput(pool, { idempotencyKey: 'one', bodyHash: 'body' });
-    const answer = await account.object.submit(account.caller, again);
+    const answer = await submitTo(account.object, account.caller, again);
     expect(answer).toMatchObject({ ok: true, value: { replayed: true, jobId: ahead[0] } });
     const other = submitInput(pool, { idempotencyKey: 'one', bodyHash: 'another' });
-    const conflict = await account.object.submit(account.caller, other);
+    const conflict = await submitTo(account.object, account.caller, other);
     expect(conflict).toMatchObject({ ok: false, error: { reason: 'idempotency_conflict' } });
   });
 
@@ -132,7 +134,7 @@ describe('an account that died ahead of its disk', () => {
     await account.object.settle([{ jobId: ahead[0]!, settledMillitokens: 250 }]);
     await evictDurableObject(object);
     const again = submitInput(pool, { idempotencyKey: 'one', bodyHash: 'body' });
-    const answer = await account.object.submit(account.caller, again);
+    const answer = await submitTo(account.object, account.caller, again);
     expect(answer).toMatchObject({ ok: true, value: { replayed: true, jobId: ahead[0] } });
   });
 
@@ -153,10 +155,10 @@ describe('an account that died ahead of its disk', () => {
     const ahead = { ordinal: 9, idempotency: null };
     const late = newOrder(pool, account.id, { ahead });
     const options = { accepted: false, cancelled: false };
-    expect(await schedulerOf(pool).enqueueAll([late], { ...options, epoch: 0 })).toEqual([null]);
+    expect(await enqueueAt(schedulerOf(pool), [late], { ...options, epoch: 0 })).toEqual([null]);
     await evictDurableObject(stubOf(schedulerOf(pool)));
-    expect(await schedulerOf(pool).enqueueAll([late], { ...options, epoch: 0 })).toEqual([null]);
-    const [taken] = await schedulerOf(pool).enqueueAll([late], { ...options, epoch: 1 });
+    expect(await enqueueAt(schedulerOf(pool), [late], { ...options, epoch: 0 })).toEqual([null]);
+    const [taken] = await enqueueAt(schedulerOf(pool), [late], { ...options, epoch: 1 });
     expect(taken?.ok).toBe(true);
   });
 });

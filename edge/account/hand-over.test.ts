@@ -3,6 +3,8 @@ import { JOBS_PER_BATCH_MAX, MESSAGE_CHARS_MAX, RECORD_BATCH_BYTES_MAX } from '#
 import type { JobOrder } from '#schema/record.ts';
 import { ok } from '../core/result.ts';
 import type { Env } from '../env.ts';
+import { pack, unpack } from '../rpc/packed.ts';
+import type { Packed } from '../rpc/packed.ts';
 import type { EnqueueOptions, Offered } from '../rpc/scheduler.ts';
 import { makeAccountId } from '../io/id.ts';
 import { newOrder } from '../test/world.ts';
@@ -24,10 +26,13 @@ function testWorld(orders: readonly JobOrder[], known: (open: Set<string>) => st
   let isAhead = false;
   let isAway = false;
   const getByName = (pool: string) => ({
-    enqueueAll: async (offered: readonly JobOrder[], options: EnqueueOptions) => {
+    enqueueAll: async (packed: Packed<readonly JobOrder[]>, options: EnqueueOptions) => {
+      const offered = unpack(packed);
       calls.push({ pool, ids: offered.map(({ id }) => id), options });
       if (isAway) throw new Error('away');
-      return offered.map((order): Offered => (late.has(order.id) ? null : ok(asCreated(order))));
+      return pack(
+        offered.map((order): Offered => (late.has(order.id) ? null : ok(asCreated(order)))),
+      );
     },
     known: async () => known(open),
   });

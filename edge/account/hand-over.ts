@@ -5,6 +5,7 @@
  */
 import { assert } from '#schema/assert.ts';
 import { poolOfJob } from '#schema/id.ts';
+import type { JobOrder } from '#schema/record.ts';
 import {
   DELIVERY_CHECK_MS,
   JOBS_PER_BATCH_MAX,
@@ -13,6 +14,8 @@ import {
 } from '#schema/limits.ts';
 import { backoffMs } from '../core/retry.ts';
 import type { Env } from '../env.ts';
+import { pack, packAll, unpack } from '../rpc/packed.ts';
+import type { Packed } from '../rpc/packed.ts';
 import type { Offered } from '../rpc/scheduler.ts';
 import { logWarn } from '../io/log.ts';
 import type { Books } from './books.ts';
@@ -57,22 +60,22 @@ export class HandOvers {
   async offer(jobs: readonly OpenJob[], accepted: boolean): Promise<Offered[]> {
     const kinds = Map.groupBy(jobs, ({ order, cancelled }) => `${poolOf(order.id)} ${cancelled}`);
     for (const same of kinds.values()) {
-      for (const some of inCalls(same)) this.#call(some, accepted);
+      for (const { some, orders } of inCalls(same)) this.#call(some, orders, accepted);
     }
     return Promise.all(jobs.map(({ order }) => this.outcome(order.id)));
   }
 
   /** One call for jobs of one pool that are all cancelled, or none is. */
-  #call(jobs: readonly OpenJob[], accepted: boolean): void {
+  #call(jobs: readonly OpenJob[], orders: readonly Packed<JobOrder>[], accepted: boolean): void {
     const [{ order, cancelled }] = jobs as [OpenJob];
-    const orders = jobs.map((job) => job.order);
     const { epoch } = this.#books.account.life;
     const options = accepted ? { accepted, cancelled } : { accepted, cancelled, epoch };
     const answers = this.#env.schedulers
       .getByName(poolOf(order.id))
-      .enqueueAll(orders, options)
+      .enqueueAll(packAll(orders), options)
       .then(
-        (taken) => {
+        (packed) => {
+          const taken = unpack(packed);
           const unanswered = jobs.filter((_, index) => !taken[index]);
           if (unanswered.length > 0) this.#onUnanswered(unanswered, 'not taken');
           const answered = jobs.filter((_, index) => taken[index]);
@@ -81,7 +84,8 @@ export class HandOvers {
         },
         (error: unknown) => this.#onUnanswered(jobs, error),
       );
-    for (const [index, { id }] of orders.entries()) {
+    for (const [index, { order: offered }] of jobs.entries()) {
+      const { id } = offered;
       const answer = answers.then((taken) => taken?.[index] ?? null);
       this.#underWay.set(id, answer);
       void answer.finally(() => {
@@ -138,18 +142,21 @@ export class HandOvers {
 }
 
 /** Jobs of one kind in parts that one call can carry: long chats are large. */
-function inCalls(jobs: readonly OpenJob[]): OpenJob[][] {
-  const calls: OpenJob[][] = [];
+function inCalls(
+  jobs: readonly OpenJob[],
+): { readonly some: OpenJob[]; readonly orders: Packed<JobOrder>[] }[] {
+  const calls: ReturnType<typeof inCalls> = [];
   let size = 0;
   for (const job of jobs) {
-    const added = JSON.stringify(job.order).length;
+    const order = pack(job.order);
     const last = calls.at(-1);
-    size += added;
-    if (last && last.length < JOBS_PER_BATCH_MAX && size <= RECORD_BATCH_BYTES_MAX) {
-      last.push(job);
+    size += order.length;
+    if (last && last.some.length < JOBS_PER_BATCH_MAX && size <= RECORD_BATCH_BYTES_MAX) {
+      last.some.push(job);
+      last.orders.push(order);
     } else {
-      calls.push([job]);
-      size = added;
+      calls.push({ some: [job], orders: [order] });
+      size = order.length;
     }
   }
   return calls;

@@ -6,7 +6,7 @@ import { PLANS } from '#schema/plan.ts';
 import type { AccountObject, Caller, NewKey } from '../rpc/account.ts';
 import { makeApiKeyId } from '../io/id.ts';
 import { hashSha256, makeSecret } from '../io/token.ts';
-import { TestAgent, makeAccount, newPool, stubOf, submitInput } from '../test/world.ts';
+import { makeAccount, newPool, stubOf, submitInput, submitTo, TestAgent } from '../test/world.ts';
 
 const CHANGE = { actor: 'test', requestId: 'req_key', reason: null, byKeyId: null };
 const HOUR_MS = 60 * 60 * 1000;
@@ -69,7 +69,7 @@ describe('a key', () => {
     const { object, pool } = await world();
     const { caller } = await makeKey(object, { scopes: ['jobs:read'] });
     const refusal = { ok: false, error: { reason: 'scope_required', scope: 'jobs:write' } };
-    expect(await object.submit(caller, submitInput(pool))).toMatchObject(refusal);
+    expect(await submitTo(object, caller, submitInput(pool))).toMatchObject(refusal);
     expect(await object.quote(caller, submitInput(pool))).toMatchObject(refusal);
   });
 
@@ -89,7 +89,7 @@ describe('a key', () => {
   it('uses no model but those it is kept to', async () => {
     const { object, pool } = await world();
     const { caller } = await makeKey(object, { models: ['chat'] });
-    expect(await object.submit(caller, submitInput(pool))).toMatchObject({
+    expect(await submitTo(object, caller, submitInput(pool))).toMatchObject({
       error: { reason: 'model_not_allowed', model: 'painter', allowed: ['chat'] },
     });
   });
@@ -230,11 +230,11 @@ describe('a budget', () => {
   it('is held and settled with the account, and renews with the day', async () => {
     const { object, pool, agent } = await world();
     const { caller, id } = await makeKey(object, { dailyMillitokens: 500 });
-    expect((await object.submit(caller, submitInput(pool))).ok).toBe(true);
-    expect((await object.submit(caller, submitInput(pool))).ok).toBe(true);
+    expect((await submitTo(object, caller, submitInput(pool))).ok).toBe(true);
+    expect((await submitTo(object, caller, submitInput(pool))).ok).toBe(true);
     expect((await shown(object, id))?.budget).toMatchObject({ heldMillitokens: 500 });
     await evictDurableObject(stubOf(object));
-    const refused = await object.submit(caller, submitInput(pool));
+    const refused = await submitTo(object, caller, submitInput(pool));
     expect(refused).toMatchObject({
       error: {
         reason: 'key_budget_exhausted',
@@ -247,7 +247,7 @@ describe('a budget', () => {
     expect(renewsAt % DAY_MS).toBe(0);
     await later(object, DAY_MS, async (it) => {
       await agent.register();
-      expect((await it.submit(caller, submitInput(pool))).ok).toBe(true);
+      expect((await submitTo(it, caller, submitInput(pool))).ok).toBe(true);
       const [budget] = (await it.keys()).filter((key) => key.id === id).map((key) => key.budget);
       expect(budget).toMatchObject({ heldMillitokens: 250, spentMillitokens: 0 });
     });
@@ -256,7 +256,7 @@ describe('a budget', () => {
   it('of a key that its pool refuses is given back', async () => {
     const account = await makeAccount();
     const { caller, id } = await makeKey(account.object, { dailyMillitokens: 500 });
-    const refused = await account.object.submit(caller, submitInput(newPool()));
+    const refused = await submitTo(account.object, caller, submitInput(newPool()));
     expect(refused).toMatchObject({ error: { reason: 'no_agent' } });
     expect((await shown(account.object, id))?.budget).toMatchObject({ heldMillitokens: 0 });
   });
@@ -264,10 +264,10 @@ describe('a budget', () => {
   it('does not bind other keys, nor do theirs bind it', async () => {
     const { object, pool, account } = await world();
     const { caller } = await makeKey(object, { dailyMillitokens: 250 });
-    expect((await object.submit(account.caller, submitInput(pool))).ok).toBe(true);
-    expect((await object.submit(caller, submitInput(pool))).ok).toBe(true);
-    expect((await object.submit(caller, submitInput(pool))).ok).toBe(false);
-    expect((await object.submit(account.caller, submitInput(pool))).ok).toBe(true);
+    expect((await submitTo(object, account.caller, submitInput(pool))).ok).toBe(true);
+    expect((await submitTo(object, caller, submitInput(pool))).ok).toBe(true);
+    expect((await submitTo(object, caller, submitInput(pool))).ok).toBe(false);
+    expect((await submitTo(object, account.caller, submitInput(pool))).ok).toBe(true);
   });
 
   it('is exact in any order of submits, settlements and restarts, on key and account', async () => {
@@ -291,8 +291,8 @@ describe('a budget', () => {
             const by = one.submit;
             const input = submitInput(pool);
             const answers = await Promise.all([
-              object.submit(callers[by]!, input),
-              object.submit(callers[by]!, submitInput(pool)),
+              submitTo(object, callers[by]!, input),
+              submitTo(object, callers[by]!, submitInput(pool)),
             ]);
             for (const answer of answers) {
               if (!answer.ok) expect(answer.error.reason).toBe('key_budget_exhausted');

@@ -6,14 +6,15 @@ import type { Env } from '../env.ts';
 import type { EndpointChange } from '../rpc/account.ts';
 import type { QuotaNotice } from '../rpc/courier.ts';
 import {
-  SPEC,
-  TestAgent,
   bindings,
   eventually,
   makeAccount,
   newPool,
+  SPEC,
   stubOf,
   submitInput,
+  submitTo,
+  TestAgent,
 } from '../test/world.ts';
 import type { Surroundings } from './books.ts';
 import { QuotaNews } from './news.ts';
@@ -104,7 +105,7 @@ describe("a day's tokens", () => {
     await TestAgent.start(pool);
     await object.putEndpoint(endpoint('wh_1', events), CREATE);
     const spec = { ...SPEC, width: 1024, height: 1024, steps: 20 * 7, count: 4 };
-    const submit = (more = {}) => object.submit(caller, submitInput(pool, { spec, ...more }));
+    const submit = (more = {}) => submitTo(object, caller, submitInput(pool, { spec, ...more }));
     const told = () =>
       runInDurableObject(stubOf(object), (_, { storage }) => {
         const row = storage.sql.exec<{ told: string | null }>(

@@ -4,14 +4,15 @@ import { DAY_MS } from '#schema/limits.ts';
 import { PLANS } from '#schema/plan.ts';
 import type { AccountObject, Measure } from '../rpc/account.ts';
 import {
-  SPEC,
-  TestAgent,
   bindings,
   eventually,
   makeAccount,
   newPool,
+  SPEC,
   stubOf,
   submitInput,
+  submitTo,
+  TestAgent,
 } from '../test/world.ts';
 
 const HOUR_MS = 60 * 60 * 1000;
@@ -124,14 +125,14 @@ describe('a plan', () => {
     const pool = newPool();
     await TestAgent.start(pool);
     const spec = { ...SPEC, width: 1024, height: 1024, steps: 140, count: 4 };
-    const answer = await object.submit(caller, submitInput(pool, { spec }));
+    const answer = await submitTo(object, caller, submitInput(pool, { spec }));
     const jobId = answer.ok && !answer.value.replayed ? answer.value.job.record.id : '';
     await administer(object, { kind: 'set_plan', plan: 'free', until: null });
-    expect(await object.submit(IDENTITY, submitInput(pool))).toMatchObject({
+    expect(await submitTo(object, IDENTITY, submitInput(pool))).toMatchObject({
       error: { reason: 'tokens_exhausted', availableMillitokens: 0, limitMillitokens: 20_000 },
     });
     await object.settle([{ jobId, settledMillitokens: 1000 }]);
-    expect((await object.submit(IDENTITY, submitInput(pool))).ok).toBe(true);
+    expect((await submitTo(object, IDENTITY, submitInput(pool))).ok).toBe(true);
   });
 });
 
@@ -173,7 +174,7 @@ describe('a grant', () => {
     const calls = Array.from({ length: 30 }, (_, index) =>
       index % 3 === 2
         ? administer(object, grant(`g${index}`, 2500)).then(() => null)
-        : object.submit(IDENTITY, submitInput(pool, { spec })),
+        : submitTo(object, IDENTITY, submitInput(pool, { spec })),
     );
     const answers = await Promise.all(calls);
     const held = answers.filter((answer) => answer?.ok).length * 5000;
@@ -259,7 +260,7 @@ describe('webhook endpoints', () => {
     await object.disableEndpoint('wh_off');
     const url = 'https://example.com/once';
     const notice = { kind: 'webhook', courier: 'job:me', url, secret: null } as const;
-    const answer = await object.submit(caller, submitInput(pool, { notices: [notice] }));
+    const answer = await submitTo(object, caller, submitInput(pool, { notices: [notice] }));
     expect(answer).toMatchObject({
       value: {
         job: {
@@ -291,5 +292,5 @@ it('an account made before keys had limits wakes with its keys, jobs and tokens'
   });
   const pool = newPool();
   await TestAgent.start(pool);
-  expect((await object.submit(caller, submitInput(pool))).ok).toBe(true);
+  expect((await submitTo(object, caller, submitInput(pool))).ok).toBe(true);
 });

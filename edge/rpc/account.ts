@@ -7,6 +7,7 @@ import type { WebhookEndpointRow } from '#schema/webhook.ts';
 import type { PlanRefusal } from '../core/admission.ts';
 import type { Result } from '../core/result.ts';
 import type { EnqueueRefusal } from '../core/wait.ts';
+import type { Packed } from './packed.ts';
 
 /** How a rate limit stands after a request; for the `RateLimit-*` headers. */
 export interface RateState {
@@ -282,15 +283,18 @@ export interface AccountObject {
   revokeKey(apiKeyId: string, deed: Deed): Promise<boolean>;
   /** Verifies the caller, and that its key may do this; counts one request. */
   authenticate(caller: Caller, scope: Scope): Promise<Result<Principal, AccessRefusal>>;
-  submit(caller: Caller, input: SubmitInput): Promise<Result<Submitted, AdmissionRefusal>>;
+  submit(
+    caller: Caller,
+    input: Packed<SubmitInput>,
+  ): Promise<Packed<Result<Submitted, AdmissionRefusal>>>;
   /**
    * Several jobs in one go, each admitted by itself. Counts as one request, or as many as jobs
    * were refused: each asks of the account and its pool what a request of its own would.
    */
   submitAll(
     caller: Caller,
-    inputs: readonly SubmitInput[],
-  ): Promise<Result<SubmittedAll, AccessRefusal>>;
+    inputs: Packed<readonly SubmitInput[]>,
+  ): Promise<Packed<Result<SubmittedAll, AccessRefusal>>>;
   /** Verifies the caller and finds the jobs of earlier requests; counts nothing. */
   recall(caller: Caller, repeats: readonly Repeat[]): Promise<Result<Recalled, AccessRefusal>>;
   quote(caller: Caller, input: SubmitInput): Promise<Result<Quote, AccessRefusal>>;

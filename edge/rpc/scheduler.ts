@@ -21,6 +21,7 @@ import type { JobOrder, JobWaiting, LiveJob } from '#schema/record.ts';
 import type { Result } from '../core/result.ts';
 import type { EnqueueRefusal } from '../core/wait.ts';
 import type { CancelResult } from './account.ts';
+import type { Packed } from './packed.ts';
 
 /** What a pool offers now. */
 export interface PoolSurvey {
@@ -98,7 +99,10 @@ export interface SchedulerObject {
    * Takes jobs in one go, each by itself; answers in their order. One that came too late, for
    * example, gets no answer.
    */
-  enqueueAll(orders: readonly JobOrder[], options: EnqueueOptions): Promise<Offered[]>;
+  enqueueAll(
+    orders: Packed<readonly JobOrder[]>,
+    options: EnqueueOptions,
+  ): Promise<Packed<readonly Offered[]>>;
   /**
    * What this account took ahead of its disk after that ordinal. From now on first offers of
    * lives before `epoch` are not taken.

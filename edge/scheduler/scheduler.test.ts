@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest';
 import { LEASE_MS, LEASE_WRITE_MS, RECORD_BATCH_MAX } from '#schema/limits.ts';
 import type { Change } from '../core/state.ts';
 import {
-  TestAgent,
   eventually,
   makeAccount,
   newOrder,
@@ -11,6 +10,8 @@ import {
   schedulerOf,
   stubOf,
   submitInput,
+  submitTo,
+  TestAgent,
 } from '../test/world.ts';
 import { SchedulerStore } from './store.ts';
 
@@ -424,7 +425,7 @@ describe('an agent', () => {
 describe('the outbox', () => {
   it('still delivers what was due when the object was evicted', async () => {
     const { pool, agent, account } = await world();
-    const submitted = await account.object.submit(account.caller, submitInput(pool));
+    const submitted = await submitTo(account.object, account.caller, submitInput(pool));
     expect(submitted.ok).toBe(true);
     const { job } = await agent.acquire();
     await agent.complete({ jobId: job!.jobId, fencingToken: job!.fencingToken });

@@ -49,6 +49,8 @@ import type {
   SchedulerObject,
   TakenAhead,
 } from '../rpc/scheduler.ts';
+import { pack, unpack } from '../rpc/packed.ts';
+import type { Packed } from '../rpc/packed.ts';
 import { CommitGroup } from '../io/commit-group.ts';
 import { logError } from '../io/log.ts';
 import { AgentDesk } from './desk.ts';
@@ -105,8 +107,12 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     return this.#commits.run(() => this.#enqueue(order, options));
   }
 
-  async enqueueAll(orders: readonly JobOrder[], options: EnqueueOptions): Promise<Offered[]> {
-    return this.#commits.run(() => orders.map((order) => this.#tryEnqueue(order, options)));
+  async enqueueAll(
+    packed: Packed<readonly JobOrder[]>,
+    options: EnqueueOptions,
+  ): Promise<Packed<readonly Offered[]>> {
+    const orders = unpack(packed);
+    return this.#commits.run(() => pack(orders.map((order) => this.#tryEnqueue(order, options))));
   }
 
   /** Leaves an order unanswered that throws, as one that comes too late does. */

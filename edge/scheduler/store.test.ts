@@ -2,7 +2,7 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
 import { OFFER_MS_MAX } from '#schema/limits.ts';
 import { makeAccountId } from '../io/id.ts';
-import { TestAgent, newOrder, newPool, schedulerOf, stubOf } from '../test/world.ts';
+import { enqueueAt, newOrder, newPool, schedulerOf, stubOf, TestAgent } from '../test/world.ts';
 import { SchedulerStore } from './store.ts';
 
 const OFFER = { accepted: false, cancelled: false };
@@ -45,14 +45,14 @@ describe('several offers in one call', () => {
   it('are taken or refused each by itself, once, and answered in their order', async () => {
     const { object, agent, order } = await world();
     const orders = [order(), order({ spec: { ...order().spec, model: 'other' } }), order()];
-    const answers = await object.enqueueAll(orders, OFFER);
+    const answers = await enqueueAt(object, orders, OFFER);
     expect(answers.map((answer) => answer && (answer.ok ? 'taken' : answer.error.reason))).toEqual([
       'taken',
       'no_agent',
       'taken',
     ]);
     await evictDurableObject(stubOf(object));
-    await object.enqueueAll([orders[0]!, orders[2]!], OUR_WORD);
+    await enqueueAt(object, [orders[0]!, orders[2]!], OUR_WORD);
     expect((await object.overview()).waiting.pro).toBe(2);
     expect((await agent.acquire()).job?.jobId).toBe(orders[0]!.id);
   });
@@ -63,7 +63,7 @@ describe('an offer that comes too late', () => {
     const { object, order } = await world();
     const late = order({ createdAt: Date.now() - OFFER_MS_MAX - 1 });
     const orders = [order(), late, order()];
-    const answers = await object.enqueueAll(orders, OFFER);
+    const answers = await enqueueAt(object, orders, OFFER);
     expect(answers.map((answer) => answer && answer.ok)).toEqual([true, null, true]);
     expect(await object.known(orders.map(({ id }) => id))).toEqual([orders[0]!.id, orders[2]!.id]);
   });
@@ -73,7 +73,7 @@ describe('the bytes of orders', () => {
   it('are those on disk, after jobs have come and gone and after a restart', async () => {
     const { object, order } = await world();
     const orders = [order({ metadata: { name: 'Ærø 🏝' } }), order()];
-    await object.enqueueAll(orders, OFFER);
+    await enqueueAt(object, orders, OFFER);
     const counts = await runInDurableObject(stubOf(object), (_, { storage }) => {
       const store = new SchedulerStore(storage);
       const { state } = store.load(Date.now());

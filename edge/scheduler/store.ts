@@ -35,6 +35,7 @@ export interface Undelivered {
 /** Changes that are written by one statement, or leave no harm when only the first was. */
 const STATEMENTS_1: ReadonlySet<Change['kind']> = new Set([
   'job_enqueued',
+  'job_granted',
   'job_ended',
   'job_requeued',
   'job_forgotten',
@@ -196,7 +197,6 @@ export class SchedulerStore {
     change: Extract<Change, { kind: 'job_granted' }>,
   ): void {
     const { jobId, lease, fencingToken, attempt, at, expectedEndAt } = change;
-    this.#leaseUntil.set(jobId, lease.expiresAt);
     this.#update(
       placeOf(jobId),
       `status = ?, agent_id = ?, session_id = ?, lease_until = ?, fencing_token = ?, attempt = ?,
@@ -212,6 +212,7 @@ export class SchedulerStore {
         expectedEndAt,
       ],
     );
+    this.#leaseUntil.set(jobId, lease.expiresAt);
   }
 
   #writeEnd(

@@ -8,6 +8,8 @@ import type { Env } from '../env.ts';
 import type { Principal, Repeat, SubmitInput } from '../rpc/account.ts';
 import { makeAccountId, makeJobId } from '../io/id.ts';
 import { HttpWorld, PAINTING } from '../test/http.ts';
+import { pack, unpack } from '../rpc/packed.ts';
+import type { Packed } from '../rpc/packed.ts';
 import { newOrder } from '../test/world.ts';
 import { submitJobs } from './submit-job.ts';
 
@@ -30,9 +32,9 @@ it('finds the jobs of a batch that was made before, a few at a time and in their
     const jobs = repeats.map(({ idempotencyKey }) => ok(ids[Number(idempotencyKey.split(' ')[1])]));
     return ok({ principal, jobs });
   };
-  const submitAll = async (_: string, inputs: readonly SubmitInput[]) => {
-    expect(inputs).toEqual([]);
-    return ok({ principal, jobs: [] });
+  const submitAll = async (_: string, inputs: Packed<readonly SubmitInput[]>) => {
+    expect(unpack(inputs)).toEqual([]);
+    return pack(ok({ principal, jobs: [] }));
   };
   const env = {
     pools: ['main'],

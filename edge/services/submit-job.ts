@@ -15,6 +15,7 @@ import type {
   SubmitInput,
   Submitted,
 } from '../rpc/account.ts';
+import { pack, unpack } from '../rpc/packed.ts';
 import { inLanes } from '../io/lane.ts';
 import { countRefusal } from './count-refusal.ts';
 import type { FindRefusal } from './find-job.ts';
@@ -46,7 +47,8 @@ export async function submitJob(
     return recallJob(env, credential, { repeat, otherwise: refused });
   }
   const { accountId, caller } = credential;
-  const answer = await env.accounts.getByName(accountId).submit(caller, input.value);
+  const account = env.accounts.getByName(accountId);
+  const answer = unpack(await account.submit(caller, pack(input.value)));
   if (!answer.ok) return answer;
   return findSubmitted(env, answer.value, accountId);
 }
@@ -90,10 +92,8 @@ export async function submitJobs(
       else jobs.set(place, input);
     }
   }
-  const answer = await account.submitAll(
-    caller,
-    inputs.map(({ input }) => input),
-  );
+  const offered = pack(inputs.map(({ input }) => input));
+  const answer = unpack(await account.submitAll(caller, offered));
   if (!answer.ok) return answer;
   const { principal } = answer.value;
   const made = inputs.map(({ place }, index) => ({ place, submitted: answer.value.jobs[index]! }));

@@ -12,7 +12,8 @@ import type { AccountObject, Caller, SubmitInput } from '../rpc/account.ts';
 import type { ConversationObject } from '../rpc/conversation.ts';
 import type { CourierObject } from '../rpc/courier.ts';
 import type { FeedObject } from '../rpc/feed.ts';
-import type { AgentCredential, SchedulerObject } from '../rpc/scheduler.ts';
+import { pack, unpack } from '../rpc/packed.ts';
+import type { AgentCredential, EnqueueOptions, SchedulerObject } from '../rpc/scheduler.ts';
 import { imageSpec } from '../core/fixture.ts';
 import { makeAccountId, makeAgentId, makeApiKeyId, makeJobId } from '../io/id.ts';
 import { hashSha256, makeSecret } from '../io/token.ts';
@@ -52,6 +53,20 @@ export async function makeAccount(plan: PlanId = 'pro') {
   await object.create({ id, name: 'test', plan, apiKey, actor, requestId: `req_${id}` });
   const caller: Caller = { kind: 'key', secretHash };
   return { id, secret, caller, apiKeyId, object };
+}
+
+/** Submits as a Worker does. */
+export async function submitTo(object: AccountObject, caller: Caller, input: SubmitInput) {
+  return unpack(await object.submit(caller, pack(input)));
+}
+
+/** Offers orders as an Account does. */
+export async function enqueueAt(
+  object: SchedulerObject,
+  orders: readonly JobOrder[],
+  options: EnqueueOptions,
+) {
+  return unpack(await object.enqueueAll(pack(orders), options));
 }
 
 /** A submit of a 512x512 picture (0.25 tokens) to a pool. */

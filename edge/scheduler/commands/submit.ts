@@ -5,8 +5,8 @@
 import { expect } from 'vitest';
 import type { JobSpec } from '#schema/job.ts';
 import type { SubmitInput } from '../../rpc/account.ts';
-import type { AccountObject } from '../../rpc/account.ts';
-import { SPEC, submitInput } from '../../test/world.ts';
+import { pack, unpack } from '../../rpc/packed.ts';
+import { SPEC, submitInput, submitTo } from '../../test/world.ts';
 import { makeCommand } from './command.ts';
 import type { Command } from './command.ts';
 import type { Model } from './model.ts';
@@ -30,7 +30,7 @@ const PRICES = {
   sdxl: { small: 167, large: 18_667 },
 } as const;
 
-type Answer = Awaited<ReturnType<AccountObject['submit']>>;
+type Answer = Awaited<ReturnType<typeof submitTo>>;
 
 interface Submission {
   readonly wish: Wish;
@@ -43,7 +43,7 @@ export function submit(account: number, wish: Wish): Command {
   return makeCommand(`submit(${account}, ${show(wish)})`, async (model, system) => {
     const submission = prepare(system, wish);
     const { object, caller } = system.accounts[account]!;
-    const answer = await object.submit(caller, submission.input);
+    const answer = await submitTo(object, caller, submission.input);
     new Admission(model, account).follow([submission], [answer]);
   });
 }
@@ -55,7 +55,7 @@ export function submitBatch(account: number, wishes: readonly Wish[]): Command {
     const submissions = wishes.map((wish) => prepare(system, wish));
     const { object, caller } = system.accounts[account]!;
     const inputs = submissions.map(({ input }) => input);
-    const answer = await object.submitAll(caller, inputs);
+    const answer = unpack(await object.submitAll(caller, pack(inputs)));
     const answers = answer.ok ? answer.value.jobs : inputs.map(() => answer);
     new Admission(model, account).follow(submissions, answers);
   });
@@ -67,7 +67,9 @@ export function submitAtOnce(account: number, wish: Wish, times: number): Comman
   return makeCommand(title, async (model, system) => {
     const submissions = Array.from({ length: times }, () => prepare(system, wish));
     const { object, caller } = system.accounts[account]!;
-    const answers = await Promise.all(submissions.map(({ input }) => object.submit(caller, input)));
+    const answers = await Promise.all(
+      submissions.map(({ input }) => submitTo(object, caller, input)),
+    );
     new Admission(model, account).follow(submissions, answers);
   });
 }

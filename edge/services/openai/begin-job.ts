@@ -4,6 +4,7 @@
  */
 import type { Result } from '../../core/result.ts';
 import type { Env } from '../../env.ts';
+import { pack, unpack } from '../../rpc/packed.ts';
 import { countRefusal } from '../count-refusal.ts';
 import { prepareJob } from '../prepare-job.ts';
 import type { SubmitRequest } from '../prepare-job.ts';
@@ -25,6 +26,8 @@ export async function beginJob(
   }
   const { accountId, caller } = credential;
   const account = env.accounts.getByName(accountId);
-  const answer = await account.submit(caller, { ...input.value, bodyHash: fingerprint });
+  const answer = unpack(
+    await account.submit(caller, pack({ ...input.value, bodyHash: fingerprint })),
+  );
   return answer.ok ? findSubmitted(env, answer.value, accountId) : answer;
 }
