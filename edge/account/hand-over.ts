@@ -44,6 +44,10 @@ export class HandOvers {
     this.#wakeBy = wakeBy;
   }
 
+  get isBusy(): boolean {
+    return this.#underWay.size > 0;
+  }
+
   isUnderWay(jobId: string): boolean {
     return this.#underWay.has(jobId);
   }

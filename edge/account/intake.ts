@@ -161,14 +161,18 @@ export class Intake {
   /**
    * Writes the holds of what the commit accepted, all in one row, and offers the jobs, which
    * leave once that is on disk; `#finish` waits for the answers. When it throws nothing of the
-   * commit reaches the disk: no job without its hold. What goes ahead leaves at once.
+   * commit reaches the disk: no job without its hold. What goes ahead leaves at once, and is
+   * waited for only where more come meanwhile that may share the next call.
    */
-  #handOver(): void {
+  #handOver(): boolean {
     const jobs = this.#accepted.map((order) => ({ order, cancelled: false }));
     this.#accepted = [];
-    if (this.#mustWrite || this.#books.isUseNews) this.#books.save();
+    const writes = this.#mustWrite || this.#books.isUseNews;
+    const isBusy = this.#handOvers.isBusy;
+    if (writes) this.#books.save();
     this.#mustWrite = false;
     if (jobs.length > 0) void this.#handOvers.offer(jobs, false);
+    return writes || isBusy;
   }
 
   async #finish(

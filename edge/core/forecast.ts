@@ -62,7 +62,13 @@ export function lookAhead(state: QueueState, now: number, job: Place): Outlook {
   const ahead: Record<Tier, number> = { admin: 0, pro: 0, starter: 0, free: 0 };
   const aheadMs: Record<Tier, number> = { admin: 0, pro: 0, starter: 0, free: 0 };
   const agents = agentsFor(state, job.model, now);
-  const warm = new Set(agents.flatMap((agent) => modelsOn(state, agent)));
+  const warm = new Set<string>();
+  const holders: AgentEntry[] = [];
+  for (const agent of agents) {
+    const models = modelsOn(state, agent);
+    for (const model of models) warm.add(model);
+    if (models.includes(job.model)) holders.push(agent);
+  }
   let totalMs = 0;
   let ownLineMs = 0;
   for (const tier of TIERS) {
@@ -78,7 +84,6 @@ export function lookAhead(state: QueueState, now: number, job: Place): Outlook {
     }
     if (tier === job.tier) break;
   }
-  const holders = agents.filter((agent) => modelsOn(state, agent).includes(job.model));
   const foreseenMs = reckon(state, { now, job, agents, holders, totalMs, ownLineMs });
   const isResident = agents.some(({ resident }) => resident.includes(job.model));
   const modelState = isResident ? 'resident' : holders.length > 0 ? 'loading' : 'cold';

@@ -7,7 +7,7 @@ function testGroup(gatherMs = 0) {
   const commits: (() => void)[] = [];
   const storage = { sync: () => new Promise<void>((resolve) => commits.push(resolve)) };
   const context = { storage, abort: (reason: string) => log.push(reason) };
-  const options = { afterEach: () => log.push('commit'), gatherMs: () => gatherMs };
+  const options = { afterEach: () => log.push('commit') > 0, gatherMs: () => gatherMs };
   const group = new CommitGroup(context, options);
   const run = (name: string) => group.run(() => log.push(name));
   const commit = async () => {
@@ -53,7 +53,7 @@ describe('a commit group', () => {
   it('goes on after a commit that failed', async () => {
     const log: string[] = [];
     const storage = { sync: () => Promise.reject(new Error('reset')) };
-    const group = new CommitGroup({ storage, abort: () => {} }, { afterEach: () => {} });
+    const group = new CommitGroup({ storage, abort: () => {} }, { afterEach: () => true });
     await Promise.all(['a', 'b', 'c'].map((name) => group.run(() => log.push(name))));
     expect(log).toEqual(['a', 'b', 'c']);
   });
@@ -69,6 +69,14 @@ describe('a commit group', () => {
     await answer;
     await scheduler.wait(0);
     expect(log).toEqual(['work', 'restart', 'answer']);
+  });
+
+  it('does not wait for a commit where nothing was written', async () => {
+    const log: string[] = [];
+    const storage = { sync: () => new Promise<void>(() => {}) };
+    const group = new CommitGroup({ storage, abort: () => {} }, { afterEach: () => false });
+    await Promise.all(['a', 'b'].map((name) => group.run(() => log.push(name))));
+    expect(log).toEqual(['a', 'b']);
   });
 
   it('gathers longer where it is asked to, and then takes all that came', async () => {

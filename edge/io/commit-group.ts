@@ -9,8 +9,8 @@
 import { logError } from './log.ts';
 
 interface Options {
-  /** Runs after the works of a commit, and belongs to it. */
-  readonly afterEach: () => void;
+  /** Runs after the works of a commit, and belongs to it; false when nothing is to be waited for. */
+  readonly afterEach: () => boolean;
   /** How long calls gather before the commit that follows one. */
   readonly gatherMs?: () => number;
 }
@@ -54,7 +54,7 @@ export class CommitGroup {
         const works = this.#works;
         this.#works = [];
         for (const work of works) work();
-        this.#finish();
+        if (!this.#finish()) continue;
         // A commit that fails resets the object: its callers learn of that, and no one waits on.
         await this.#ctx.storage.sync().catch(() => {});
         const gatherMs = this.#options.gatherMs?.() ?? 0;
@@ -65,12 +65,13 @@ export class CommitGroup {
     }
   }
 
-  #finish(): void {
+  #finish(): boolean {
     try {
-      this.#options.afterEach();
+      return this.#options.afterEach();
     } catch (error) {
       logError('commit.fail', error);
       this.#ctx.abort('what belongs to a commit could not be done');
+      return true;
     }
   }
 }

@@ -156,22 +156,40 @@ export function insertRows<Table extends PgTable>(
   rows: readonly Table['$inferInsert'][],
   conflict: SQL,
 ): SQL {
-  const names = Object.entries(getTableColumns(table)).map(
-    ([name, column]) => [name, toSnake(name), column.default ?? null] as const,
-  );
-  const records = rows.map((row) =>
-    Object.fromEntries(
-      names.map(([name, column, absent]) => {
-        const value = (row as Record<string, unknown>)[name];
-        return [column, value === undefined ? absent : value];
-      }),
-    ),
-  );
+  const places = placesIn(table);
+  const records = rows.map((row: Readonly<Record<string, unknown>>) => {
+    const record: Record<string, unknown> = {};
+    for (const { name, column, absent } of places) {
+      const value = row[name];
+      record[column] = value === undefined ? absent : value;
+    }
+    return record;
+  });
   const text = JSON.stringify(records);
   const document = UNSTORABLE.test(text) ? JSON.stringify(toStorable(records)) : text;
-  const columns = sql.raw(names.map(([, column]) => `"${column}"`).join(', '));
+  const columns = sql.raw(places.map(({ column }) => `"${column}"`).join(', '));
   return sql`insert into ${table} (${columns}) select ${columns}
     from json_populate_recordset(null::${table}, ${document}::json) on conflict ${conflict}`;
+}
+
+interface Place {
+  /** Ours and the column's. */
+  readonly name: string;
+  readonly column: string;
+  /** What stands for undefined. */
+  readonly absent: unknown;
+}
+const PLACES = new WeakMap<PgTable, readonly Place[]>();
+
+/** Where the fields of a row go. */
+function placesIn(table: PgTable): readonly Place[] {
+  const known = PLACES.get(table);
+  if (known) return known;
+  const places = Object.entries(getTableColumns(table)).map(([name, column]): Place => {
+    return { name, column: toSnake(name), absent: column.default ?? null };
+  });
+  PLACES.set(table, places);
+  return places;
 }
 
 /** `set` of `on conflict do update`: every column takes the value that was to be inserted. */

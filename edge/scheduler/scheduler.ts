@@ -82,7 +82,10 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
     const sender = { name, pool: this.#pool, store: this.#store };
     this.#postman = new Postman(this.#env, ctx.storage, sender);
     this.#commits = new CommitGroup(ctx, {
-      afterEach: () => this.#afterwards(),
+      afterEach: () => {
+        this.#afterwards();
+        return true;
+      },
       gatherMs: () => (waitingTotal(this.#pool.state) > 0 ? COMMIT_GATHER_MS : 0),
     });
     this.#desk = new AgentDesk({
