@@ -1,4 +1,7 @@
-/** A thread of the crew: runs the seeds it is sent, each twice, in code that has its bug or none. */
+/**
+ * A thread of the crew: runs the seeds it is sent, each twice, in code that has its bug or none.
+ * The second run is there to be the same, so it is not checked again.
+ */
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -18,7 +21,7 @@ parentPort!.on('message', (seed: number) => {
 async function runTwice(seed: number) {
   const first = await runSeed({ seed, print: null });
   if (first.violations.length > 0) return first;
-  const second = await runSeed({ seed, print: null });
+  const second = await runSeed({ seed, print: null, isRepeat: true });
   if (first.hash === second.hash) return first;
   const rule = 'a seed gives the same world twice';
   const detail = `${first.hash} after ${first.steps} steps, ${second.hash} after ${second.steps}`;
