@@ -51,7 +51,7 @@ const FOUND: Readonly<
     seeds: [13, 6, 7, 17],
     rule: /an accepted job is found|everything comes to rest|the history tells how a job ended/,
   },
-  'outbox-overtakes': { seeds: [5, 7, 11, 27], rule: /the history tells how a job ended/ },
+  'outbox-overtakes': { seeds: [27, 43, 44, 46], rule: /the history tells how a job ended/ },
   'parked-poll-forgotten': { seeds: [3, 22, 95, 21], rule: /an idle agent gets a waiting job/ },
   'place-lost-on-requeue': { seeds: [1, 2, 6, 5], rule: /a job handed back keeps its place/ },
   'requeue-on-cancel': { seeds: [133, 27, 103, 88], rule: /a cancelled job never runs again/ },
