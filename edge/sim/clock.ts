@@ -3,7 +3,7 @@
  * timers, Math.random and Web Crypto, whose promises settle in the same turn. Installed once a
  * thread; outside a running world the real ones answer.
  */
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import type { World } from './world.ts';
 
 type Work = (...args: readonly unknown[]) => void;
@@ -47,7 +47,7 @@ function makeCrypto(uint32: () => number) {
     getRandomValues,
     randomUUID: () => formatUuid(getRandomValues(new Uint8Array(16))),
     subtle: {
-      digest: (_: string, data: Uint8Array) => settle(createHash('sha256').update(data).digest()),
+      digest: (_: string, data: Uint8Array) => settle(hash('sha256', data, 'buffer')),
       importKey: (_: string, bytes: Uint8Array) => settle(bytes),
       sign: (_: string, key: Uint8Array, data: Uint8Array) =>
         settle(createHmac('sha256', key).update(data).digest()),
