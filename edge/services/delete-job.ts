@@ -62,8 +62,9 @@ async function findEnded(env: Env, owner: JobOwner): Promise<Result<JobRecord, D
       const created = await env.accounts.getByName(owner.accountId).findCreated(owner.jobId);
       if (created) return fail({ reason: 'job_active', status: created.status });
       const past = await findPast(env, owner);
-      if (!past.ok) return past;
-      if (isTerminal(past.value.record.status)) return ok(past.value.record);
+      if (past.ok && isTerminal(past.value.record.status)) return ok(past.value.record);
+      // It may have come to the Scheduler between the first two questions.
+      if (!past.ok && (look > 0 || past.error.reason !== 'job_not_found')) return past;
     }
     await scheduler.wait(LOOK_MS);
   }

@@ -56,6 +56,25 @@ it('finds a job that was handed over while it was asked for, whether or not the 
   }
 });
 
+it('finds a job that was handed over and ended while it was asked for', async () => {
+  const pool = newPool();
+  const record = newRecord(pool);
+  const ended = { ...record, status: 'cancelled' as const, sequence: 3, settledMillitokens: 0 };
+  let asked = 0;
+  const find: SchedulerObject['find'] = async () => {
+    asked += 1;
+    if (asked === 2) await recordJobs(parseEnv(bindings), [ended]);
+    return null;
+  };
+  const env = answering(pool, { live: [], created: null });
+  const schedulers = {
+    getByName: (name: string) => answerWith(env.schedulers.getByName(name), { find }),
+  };
+  const owner = { jobId: record.id, accountId: record.accountId };
+  const found = await findJob({ ...env, schedulers }, owner);
+  expect(found).toMatchObject({ ok: true, value: { record: { status: 'cancelled' } } });
+});
+
 it('says that the history is away, not that there is no such job, when nobody else has it', async () => {
   const pool = newPool();
   const { id: jobId, accountId } = newRecord(pool);

@@ -40,10 +40,12 @@ export async function findJob(env: Env, owner: JobOwner): Promise<Result<LiveJob
   if (past.ok && isTerminal(past.value.record.status)) return past;
   const created = await env.accounts.getByName(owner.accountId).findCreated(owner.jobId);
   if (created) return ok(toLive(created));
-  // It may have been handed over between the first question and this, which, without the history,
-  // may be a long time.
+  // A job goes from its Account to its Scheduler to the history, and is in the next before it
+  // leaves the last: asked once more in that order, it cannot slip by.
   const handedOver = await scheduler.find(owner.jobId, owner.accountId);
-  return handedOver ? ok(handedOver) : past;
+  if (handedOver) return ok(handedOver);
+  const isAway = !past.ok && past.error.reason === 'history_unavailable';
+  return isAway ? past : findPast(env, owner);
 }
 
 /** The job as the history has it. */
