@@ -55,6 +55,7 @@ describe('a disguise does not help', () => {
     'n@ked woman',
     'nu\u200bde woman',
     'nu\u00adde woman',
+    'nu.\ufeffde woman',
     'n\u0301u\u0301d\u0301e\u0301 woman',
     'ｎｕｄｅ woman',
     '𝓷𝓾𝓭𝓮 woman',

@@ -29,8 +29,11 @@ const LEET = toMap('0o 1i 3e 4a 5s 7t 8b 9g @a $s !i +t |l €e');
 
 /** All of ASCII: nothing to fold but case. */
 const PLAIN = /^[\0-\x7f]*$/;
-/** Words of plain letters with at most a sign behind each: in most texts nothing is hidden. */
-const ORDINARY = /^(?:[a-z]+[,;:.!?]*\s+)*[a-z]+[,;:.!?]*\s*$/i;
+/**
+ * Words of plain letters with at most a sign behind each: in most texts nothing is hidden.
+ * Not `\s`: folding takes U+FEFF away, and joins what it stands between.
+ */
+const ORDINARY = /^(?:[a-z]+[,;:.!?]*[ \t\r\n]+)*[a-z]+[,;:.!?]*[ \t\r\n]*$/i;
 const LETTERS = /^[a-z]+$/;
 const BREAK = /[^\p{L}\p{N}]+/u;
 const PLAIN_BREAK = /[^a-z0-9]+/;
