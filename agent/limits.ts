@@ -16,6 +16,8 @@ import {
 const SECOND_MS = 1000;
 const KIB = 1024;
 
+/** Oldest Node whose every part that we use is there. */
+export const NODE_MAJOR_MIN = 24;
 /** A call that does not park is answered within this time, or taken as lost. */
 export const CALL_MS_MAX = 10 * SECOND_MS;
 /** A quiet socket is asked for a sign of life this often: less than a proxy's patience. */

@@ -1,6 +1,6 @@
 /** The one-file build of the agent, alone in a folder, against the edge's and an engine's doubles. */
 import { spawn } from 'node:child_process';
-import { mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -8,6 +8,7 @@ import { AgentBench } from '../agent/doubles/agent-bench.ts';
 import { IMAGE_SPEC, TEXT_SPEC } from '../agent/doubles/spec.ts';
 import { ComfyDouble } from '../agent/engines/doubles/comfyui.ts';
 import { KoboldDouble } from '../agent/engines/doubles/koboldcpp.ts';
+import { OldHttp } from '../agent/engines/doubles/old-http.ts';
 import { bundleAgent } from './bundle-agent.ts';
 
 const BYTES_MAX = 8 * 1024 * 1024;
@@ -25,11 +26,11 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-function launch(env: Record<string, string>): Promise<number | null> {
+function launch(env: Record<string, string>, args: string[] = []): Promise<number | null> {
   const all = { ...bench.environment(), ...env };
   const stdio = ['ignore', 'pipe', 'pipe'] as const;
   return bench.watch(
-    spawn(process.execPath, [script], { cwd: folder, stdio: [...stdio], env: all }),
+    spawn(process.execPath, [script, ...args], { cwd: folder, stdio: [...stdio], env: all }),
   );
 }
 
@@ -51,6 +52,25 @@ it('serves with a server beside it, small, and needs no package', async () => {
   expect(await exit).toBe(0);
   expect(bench.output).not.toContain('Warning');
   await kobold.stop();
+});
+
+it('outlives the doctor’s look at a large page whose end is the end of its connection', async () => {
+  const kobold = new KoboldDouble();
+  const old = new OldHttp(await kobold.start());
+  const url = (await old.start()).href;
+  expect(await launch({ TESSERA_KOBOLDCPP_URL: url }, ['doctor'])).not.toBe(null);
+  expect(bench.output).toMatch(/^ok {4}koboldcpp +chat$/m);
+  expect(bench.output).toMatch(/^ok {4}models +chat$/m);
+  expect(bench.output).not.toContain('Error');
+  await Promise.all([old.stop(), kobold.stop()]);
+});
+
+it('says in one line that a Node is too old', async () => {
+  const fake = "Object.defineProperty(process, 'versions', { value: { node: '20.20.2' } });";
+  const path = join(folder, 'old-node.mjs');
+  await writeFile(path, fake);
+  expect(await launch({ NODE_OPTIONS: `--import ${path}` }, ['doctor'])).toBe(2);
+  expect(bench.output).toBe('tessera-agent needs Node 24 or newer; this is 20.20.2\n');
 });
 
 it('says of ComfyUI what it lacks, and does not announce it', async () => {

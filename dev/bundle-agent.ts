@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import type { Plugin } from 'esbuild';
 import type { Bundle } from '../agent/bundle.ts';
+import { NODE_MAJOR_MIN } from '../agent/limits.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const WORKFLOWS = join(ROOT, 'agent', 'engines', 'comfyui', 'workflows');
@@ -17,6 +18,16 @@ const OUT = join(ROOT, 'dist', 'tessera-agent.mjs');
 
 /** Native, hence never part of a file, or noisy: looked for when it is first used. */
 const BESIDE = /^(sharp|onnxruntime-node|node:wasi)$/;
+
+/** Before all else: what an older Node says of the rest fills a terminal and helps nobody. */
+const BANNER = `#!/usr/bin/env node
+import { createRequire as requireOf } from 'node:module';
+if (Number(process.versions.node.split('.')[0]) < ${NODE_MAJOR_MIN}) {
+  const found = process.versions.node;
+  console.error('tessera-agent needs Node ${NODE_MAJOR_MIN} or newer; this is ' + found);
+  process.exit(2);
+}
+const require = requireOf(import.meta.url);`;
 
 /** Bundled as `require` of the moment of use: an import would be looked for at the start. */
 const lazyBeside: Plugin = {
@@ -52,9 +63,7 @@ export async function bundleAgent(outfile: string): Promise<number> {
     metafile: true,
     plugins: [lazyBeside],
     define: { TESSERA_BUNDLE: JSON.stringify(carried) },
-    banner: {
-      js: "#!/usr/bin/env node\nimport { createRequire as requireOf } from 'node:module';const require = requireOf(import.meta.url);",
-    },
+    banner: { js: BANNER },
     logLevel: 'warning',
   });
   return Object.values(metafile.outputs)[0]!.bytes;

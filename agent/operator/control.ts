@@ -5,9 +5,12 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { fetch } from 'undici';
 import { z } from 'zod';
 import { holderOf } from '../data-lock.ts';
+import { DISPATCHER } from '../dispatcher.ts';
 import { CALL_MS_MAX } from '../limits.ts';
+import { printable } from './finding.ts';
 
 /** Where the agent that runs tells of itself. */
 export const RUNNING_FILE = 'running.json';
@@ -84,7 +87,10 @@ async function askHealth(data: string, holder: number): Promise<Health | null> {
     const { pid, healthUrl } = Running.parse(file);
     // Left behind by one that was killed: its port may be another agent's by now.
     if (pid !== holder) return null;
-    const response = await fetch(healthUrl, { signal: AbortSignal.timeout(CALL_MS_MAX) });
+    const response = await fetch(healthUrl, {
+      signal: AbortSignal.timeout(CALL_MS_MAX),
+      dispatcher: DISPATCHER,
+    });
     return Health.parse(await response.json());
   } catch {
     // It is just starting, or it hangs: either way there is nothing to show.
@@ -101,7 +107,7 @@ function* linesOf(health: Health, pid: number): Generator<string> {
   }
   for (const { name, up, away, trouble } of health.engines) {
     const words = up ? 'there' : away ? 'away' : 'cannot run here';
-    yield `engine  ${name}: ${trouble ?? words}`;
+    yield printable(`engine  ${name}: ${trouble ?? words}`);
   }
   for (const { id, phase, fraction } of health.jobs) {
     yield `job     ${id}: ${phase}, ${Math.round(fraction * 100)} %`;

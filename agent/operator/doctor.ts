@@ -7,26 +7,20 @@ import { randomUUID } from 'node:crypto';
 import { access, constants, stat, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { fetch } from 'undici';
-import { z } from 'zod';
 import { findModel } from '#schema/model.ts';
 import { configPath, isOpenToOthers } from '../config.ts';
 import type { AgentEnv, EnvResult } from '../env.ts';
 import type { Gpu } from '../gpu.ts';
-import { CALL_MS_MAX, DISCOVER_MS_MAX } from '../limits.ts';
+import { CALL_MS_MAX, DISCOVER_MS_MAX, NODE_MAJOR_MIN } from '../limits.ts';
+import { call, isTessera } from './edge.ts';
+import type { Answer } from './edge.ts';
 import { lookAtEngines } from './engines.ts';
 import { bad, ok, weak } from './finding.ts';
 import type { Finding } from './finding.ts';
 
-/** Oldest Node whose every part that we use is there. */
-const NODE_MAJOR_MIN = 24;
 /** A clock further off than this breaks signed addresses, and in the end TLS. */
 const SKEW_MS_BAD = 60_000;
 const SKEW_MS_WEAK = 5_000;
-/** What the edge says of itself, at least. */
-const Health = z.object({ status: z.string(), version: z.string() });
-/** A page may be endless. */
-const ANSWER_CHARS_MAX = 100_000;
 const GIB = 1024 ** 3;
 const DISK_BYTES_BAD = GIB;
 const DISK_BYTES_WEAK = 5 * GIB;
@@ -132,15 +126,6 @@ async function* lookAtEdge(env: AgentEnv, { now }: DoctorParts): AsyncGenerator<
   for (const { pool, token } of env.tokens) yield await lookAtToken(url, pool, token);
 }
 
-function isTessera(text: string): boolean {
-  try {
-    return Health.safeParse(JSON.parse(text)).success;
-  } catch {
-    // A page.
-    return false;
-  }
-}
-
 function lookAtClock({ date: told }: Answer, at: number): Finding {
   const date = Date.parse(told);
   if (Number.isNaN(date)) return ok('clock', 'the edge tells no time to compare with');
@@ -170,30 +155,6 @@ async function lookAtToken(url: URL, pool: string, token: string): Promise<Findi
     return bad('token', words, 'look again in a minute; its operator sees why in its log');
   }
   return ok('token', `pool ${pool}: accepted`);
-}
-
-/** What an answer says, as far as it is looked at. */
-interface Answer {
-  readonly status: number;
-  readonly date: string;
-  readonly text: string;
-}
-
-async function call(url: URL, init: Parameters<typeof fetch>[1]): Promise<Answer | Error> {
-  const signal = AbortSignal.timeout(CALL_MS_MAX);
-  try {
-    const { status, headers, body } = await fetch(url, { ...init, redirect: 'error', signal });
-    let text = '';
-    for await (const part of body ?? []) {
-      text += Buffer.from(part as Uint8Array).toString();
-      if (text.length > ANSWER_CHARS_MAX) break;
-    }
-    return { status, date: headers.get('date') ?? '', text };
-  } catch (error) {
-    if (signal.aborted) return new Error(`no answer in ${CALL_MS_MAX / 1000} s`);
-    const { cause } = error as Error;
-    return cause instanceof Error ? cause : (error as Error);
-  }
 }
 
 async function lookAtDisk(env: AgentEnv, { freeBytes }: DoctorParts): Promise<Finding> {

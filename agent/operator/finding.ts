@@ -25,6 +25,11 @@ export function bad(what: string, words: string, mend: string): Finding {
 
 /** One or two lines for a terminal. */
 export function describe({ what, state, words, mend }: Finding): string {
-  const line = `${MARKS[state]}  ${what.padEnd(10)}  ${words}`;
-  return mend === null ? line : `${line}\n${' '.repeat(18)}-> ${mend}`;
+  const line = printable(`${MARKS[state]}  ${what.padEnd(10)}  ${words}`);
+  return mend === null ? line : `${line}\n${' '.repeat(18)}-> ${printable(mend)}`;
+}
+
+/** What a terminal would obey is left out: a server may say anything. */
+export function printable(line: string): string {
+  return line.replaceAll(/\p{Cc}/gu, '');
 }

@@ -5,6 +5,7 @@
  */
 import { fetch } from 'undici';
 import { z } from 'zod';
+import { DISPATCHER } from '../dispatcher.ts';
 import type { ProcessName } from '../process/settings.ts';
 
 /** A server of a known make, and the engines' settings that its address may stand in. */
@@ -116,7 +117,12 @@ async function ask({ url, key, signal }: Where, path: string): Promise<Answer | 
   const address = url.href.replace(/\/+$/, '') + path;
   const headers = key === null ? {} : { authorization: `Bearer ${key}` };
   try {
-    const response = await fetch(address, { headers, signal, redirect: 'manual' });
+    const response = await fetch(address, {
+      headers,
+      signal,
+      redirect: 'manual',
+      dispatcher: DISPATCHER,
+    });
     const parts: Uint8Array[] = [];
     let bytes = 0;
     for await (const part of response.body ?? []) {

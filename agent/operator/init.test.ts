@@ -12,6 +12,7 @@ import { KoboldDouble } from '../engines/doubles/koboldcpp.ts';
 import { OpenaiTextDouble } from '../engines/doubles/openai-text.ts';
 import { SpeechDouble } from '../engines/doubles/speech.ts';
 import { WhisperDouble } from '../engines/doubles/whisper.ts';
+import { faultOfEdge } from './edge.ts';
 import { init } from './init.ts';
 import type { InitParts } from './init.ts';
 import { quote, unitOf } from './unit.ts';
@@ -40,6 +41,7 @@ function run(changes: Partial<InitParts> = {}, replies: Record<string, string> =
     overwrite: false,
     exec: ['/usr/bin/node', '/opt/tessera/main.ts'],
     ports: [],
+    askEdge: () => Promise.resolve(null),
     ...changes,
   });
 }
@@ -121,6 +123,29 @@ it('does not wait for a server that hangs, and says so of none', async () => {
   expect(await run({ ports, timeout: () => AbortSignal.timeout(1) })).toBe(0);
   await stranger.stop();
   expect(printed.join('\n')).toContain('none to use');
+});
+
+it('warns of an address where no service is, and writes it all the same', async () => {
+  const dead = `http://127.0.0.1:${await freePort()}`;
+  const stranger = new Stranger();
+  const page = (await stranger.start()).origin;
+  for (const [url, words] of [
+    [dead, 'cannot be reached: connect ECONNREFUSED'],
+    [page, 'answers HTTP 200, but not as a Tessera'],
+  ] as const) {
+    const given = { url, token: TOKEN, unit: false };
+    expect(await run({ given, askEdge: faultOfEdge, overwrite: true })).toBe(0);
+    expect(printed).toContainEqual(expect.stringContaining(`warning: ${url} ${words}`));
+    expect(printed).toContainEqual(`  check the address, as by: curl ${url}/health`);
+    expect(await settings()).toMatchObject({ url: new URL(url) });
+  }
+  await stranger.stop();
+});
+
+it('prints nothing that a terminal would obey', async () => {
+  const askEdge = () => Promise.resolve('it says \u001b[2J\u009b1A\u0007so');
+  expect(await run({ askEdge })).toBe(0);
+  expect(printed[0]).toBe('warning: it says [2J1Aso');
 });
 
 it('asks for what is not given', async () => {

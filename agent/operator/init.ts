@@ -9,6 +9,8 @@ import { parseConfig } from '../config.ts';
 import { openEngines } from '../engines/registry.ts';
 import { readEnv } from '../env.ts';
 import type { ProcessName } from '../process/settings.ts';
+import { faultOfEdge } from './edge.ts';
+import { printable } from './finding.ts';
 import { identify } from './identify.ts';
 import { quote, unitOf } from './unit.ts';
 
@@ -42,6 +44,8 @@ export interface InitParts {
   /** Node and the agent's script, for the unit. */
   readonly exec: readonly string[];
   readonly ports?: readonly number[];
+  /** Why jobs would not come from there, or null; given in tests. */
+  readonly askEdge?: (url: URL) => Promise<string | null>;
   /** Makes the signal that ends a question to a server. */
   readonly timeout?: (ms: number) => AbortSignal;
 }
@@ -49,8 +53,9 @@ export interface InitParts {
 /** Answers the exit code. */
 export async function init(given: InitParts): Promise<number> {
   // systemd starts the agent in another folder.
-  const parts = { ...given, config: resolve(given.config) };
-  const { config, print } = parts;
+  const print = (line: string) => given.print(printable(line));
+  const parts = { ...given, print, config: resolve(given.config) };
+  const { config } = parts;
   if (!parts.overwrite && (await isThere(config))) return tellThere(parts);
   const { url, token, data, unit } = await collect(parts);
   const own = { url, agentToken: token, data };
@@ -60,6 +65,7 @@ export async function init(given: InitParts): Promise<number> {
     print('nothing was written; call again and answer with these, or give --url and --token');
     return 2;
   }
+  await tellUnreachable(new URL(url), parts);
   print('looking for engines at their usual ports');
   const found = await findServers(parts);
   const servers = Object.fromEntries(found.map((server) => [server.name, { url: server.url }]));
@@ -76,6 +82,17 @@ export async function init(given: InitParts): Promise<number> {
   }
   print('next: tessera-agent doctor, then tessera-agent run');
   return 0;
+}
+
+/** The settings are written all the same: the service may be down, or this machine offline. */
+async function tellUnreachable(
+  url: URL,
+  { print, askEdge = faultOfEdge }: InitParts,
+): Promise<void> {
+  const fault = await askEdge(url);
+  if (fault === null) return;
+  print(`warning: ${fault}`);
+  print(`  check the address, as by: curl ${new URL('/health', url).href}`);
 }
 
 function tellThere({ config, print }: InitParts): number {

@@ -11,6 +11,7 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fetch } from 'undici';
 import type { Response } from 'undici';
+import { DISPATCHER } from '../../dispatcher.ts';
 
 const GIB = 1024 ** 3;
 /** Larger than any model that a box without a GPU could run. */
@@ -102,7 +103,7 @@ async function fetchInto(part: string, had: number, wanted: Download): Promise<s
 
 async function ask(url: URL, init: Parameters<typeof fetch>[1]): Promise<Response> {
   try {
-    return await fetch(url, init);
+    return await fetch(url, { ...init, dispatcher: DISPATCHER });
   } catch (error) {
     // "fetch failed" alone helps nobody: why, is in its cause.
     const { cause, message } = error as Error;
