@@ -326,7 +326,7 @@ export class AgentLoop {
         detail,
       });
       // What is announced depends on it, too.
-      if (isDiskFull(detail)) this.#track(this.#hooks.discover());
+      if (code === 'model_unavailable' || isDiskFull(detail)) this.#track(this.#hooks.discover());
       return failure;
     }
   }

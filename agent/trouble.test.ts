@@ -55,6 +55,15 @@ describe('a box with an output check', () => {
   });
 });
 
+it('announces a model no more at once when it could not be loaded', async () => {
+  await box.boot();
+  await box.running();
+  box.engine.models = [];
+  box.engine.fail({ code: 'model_unavailable', retryable: true, detail: 'no model in this file' });
+  await box.until(() => box.state().capabilities.engines[0]?.models.length === 0);
+  expect(box.clock.now()).toBe(0);
+});
+
 describe('a box whose disk is full', () => {
   /** What is written there meets a full disk: the kernel's own. */
   const FULL = '/dev/full';

@@ -3,6 +3,7 @@ import { DriverBench } from './doubles/driver-bench.ts';
 import { KoboldDouble, TEMPLATE_WORDS } from './doubles/koboldcpp.ts';
 import { newScript, TALE, TALE_SPEC as SPEC } from './doubles/text-script.ts';
 import { createKoboldcpp } from './koboldcpp.ts';
+import { RETRY_MS_MAX, RETRY_MS_MIN } from './load-fault.ts';
 import { LOAD_MS, parseTarget, toName } from './koboldcpp/library.ts';
 import { ANSWER_MS, FIRST_TOKEN_MS, NEXT_TOKEN_MS } from './openai-text/answer.ts';
 
@@ -378,6 +379,46 @@ describe('a model swap', () => {
     expect(failure.detail).toMatch(/came back with first-7b/);
     expect(bench.double.of('/v1/chat/completions')).toEqual([]);
     expect(bench.engine.resident()).toEqual([]);
+  });
+
+  it('to a broken file is not announced again for a while, longer each time, until it loads', async () => {
+    await open({ models: new Map([['chat', 'broken.gguf']]) });
+    const announced = async () =>
+      (await bench.engine.discover(new AbortController().signal))?.models;
+    for (const restMs of [RETRY_MS_MIN, RETRY_MS_MIN * 2]) {
+      expect(await announced()).toEqual(['chat']);
+      expect(bench.engine.trouble!()).toBeNull();
+      await bench.failure(run());
+      expect(await announced()).toEqual([]);
+      const orders = bench.double.of('/api/admin/reload_config').length;
+      expect(await bench.failure(run())).toMatchObject({ code: 'model_unavailable' });
+      expect(bench.double.of('/api/admin/reload_config')).toHaveLength(orders);
+      expect(bench.engine.trouble!()).toMatch(/^broken\.gguf .*came back with first-7b; .* min$/);
+      expect(bench.said.join()).toMatch(/chat is left out for a while: broken\.gguf could not be/);
+      bench.now += restMs - 1;
+      expect(await announced()).toEqual([]);
+      bench.now += 1;
+    }
+    bench.double.files = { 'broken.gguf': 'broken' };
+    await run();
+    expect(await announced()).toEqual(['chat']);
+    bench.double.files = { 'broken.gguf': null };
+    bench.double.model = 'first-7b';
+    await bench.failure(run());
+    bench.now += RETRY_MS_MIN;
+    expect(await announced()).toEqual(['chat']);
+    expect(RETRY_MS_MAX).toBeGreaterThan(RETRY_MS_MIN * 2);
+  });
+
+  it('of a job that is cancelled and fails later is remembered', async () => {
+    await open({ models: new Map([['chat', 'broken.gguf']]) });
+    const ended = run();
+    await bench.double.until(() => bench.double.of('/api/admin/reload_config').length === 1);
+    bench.abort.abort(new Error('cancelled'));
+    await expect(ended).rejects.toThrow('cancelled');
+    bench.abort = new AbortController();
+    expect(await bench.failure(run())).toMatchObject({ code: 'model_unavailable' });
+    expect(bench.double.of('/api/admin/reload_config')).toHaveLength(1);
   });
 
   it('that is refused is a failure', async () => {

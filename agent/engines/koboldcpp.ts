@@ -8,7 +8,7 @@ import type { ModelId } from '#schema/model.ts';
 import type { JobSpec, TextSpec } from '#schema/job.ts';
 import type { Engine, EngineInfo, RunContext, RunResult } from './engine.ts';
 import { generate, kobTokenizer } from './koboldcpp/generate.ts';
-import { INACTIVE, Library, parseTarget } from './koboldcpp/library.ts';
+import { INACTIVE, Library, parseTarget, UNLOAD } from './koboldcpp/library.ts';
 import type { Target } from './koboldcpp/library.ts';
 import { fitSpec } from './openai-text.ts';
 import { estimateTokens, writeAnswer } from './openai-text/answer.ts';
@@ -22,9 +22,8 @@ import type { ServerOptions } from './server/engine.ts';
 import { lacking, refused } from './server/fault.ts';
 
 const USUAL = 'chat';
-/** What it was started with, and how it is emptied, among the options of its admin API. */
+/** What it was started with, among the options of its admin API. */
 const INITIAL = 'initial_model';
-const UNLOAD = 'unload_model';
 
 const Version = z.object({ result: z.literal('KoboldCpp'), version: z.string() });
 
@@ -45,9 +44,9 @@ class Koboldcpp implements Engine {
   readonly #say: ServerOptions['say'];
   #canSwap = false;
 
-  constructor({ settings, say, after }: ServerOptions) {
+  constructor({ settings, say, after, now }: ServerOptions) {
     this.#client = new ServerClient({ ...settings, after });
-    this.#library = new Library(this.#client, settings.adminKey);
+    this.#library = new Library(this.#client, settings.adminKey, now);
     this.#say = say;
     this.#teller = new Teller(say);
     const targets = new Map<ModelId, Target>();
@@ -90,6 +89,11 @@ class Koboldcpp implements Engine {
     const models = [...this.#targets].flatMap(([id, target]) => {
       const { file, name } = target;
       if (this.#holds(target)) return [id];
+      const fault = file === null ? null : this.#library.faults.reasonOf(file);
+      if (fault !== null) {
+        missing.push(`${id} is left out for a while: ${fault}`);
+        return [];
+      }
       if (this.#canSwap && file !== null && options.includes(file)) return [id];
       missing.push(`KoboldCPP has not loaded ${name ?? 'any model'}, and cannot load it for ${id}`);
       return [];
@@ -119,6 +123,10 @@ class Koboldcpp implements Engine {
       usage: await this.#usageOf({ answer, fit, tokenizer }, signal),
       loadMs,
     };
+  }
+
+  trouble(): string | null {
+    return this.#library.faults.trouble;
   }
 
   async free(): Promise<void> {
@@ -159,6 +167,8 @@ class Koboldcpp implements Engine {
     if (!this.#canSwap || file === null) {
       throw lacking(`KoboldCPP has loaded ${this.#loaded}, not ${name ?? 'a model'}`);
     }
+    const fault = this.#library.faults.reasonOf(file);
+    if (fault !== null) throw lacking(fault);
     context.onProgress({ fraction: 0, stage: 'loading', step: null, steps: null });
     const startedAt = performance.now();
     this.#loaded = INACTIVE;

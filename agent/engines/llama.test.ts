@@ -12,6 +12,7 @@ import { TEXT_SPEC } from '../doubles/spec.ts';
 import { ServerBench } from './doubles/server-bench.ts';
 import type { Engine } from './engine.ts';
 import { createLlama } from './llama.ts';
+import { RETRY_MS_MIN } from './load-fault.ts';
 import { fetchModel } from '../operator/model.ts';
 import { barOf } from './llama/download.ts';
 import type { LlamaSettings } from './llama/settings.ts';
@@ -41,7 +42,8 @@ afterEach(async () => {
 function open(changes: Partial<LlamaSettings> = {}): Engine {
   const usual = { source: null, threads: null, contextTokensMax: 4096 };
   const settings = { path: join(home, 'model.gguf'), home, ...usual, ...changes };
-  engine = createLlama({ settings, say: (words) => bench.said.push(words) });
+  const say = (words: string) => bench.said.push(words);
+  engine = createLlama({ settings, say, now: () => bench.now });
   return engine;
 }
 const run = (changes: Partial<TextSpec> = {}) => bench.run(engine, { ...SPEC, ...changes });
@@ -106,6 +108,23 @@ describe('an answer', () => {
     await writeFile(join(home, 'model.gguf'), '<html>');
     open();
     expect(await bench.failure(run())).toMatchObject({ code: 'model_unavailable' });
+  });
+
+  it('is not announced for a while when its file is no model, and says why', async () => {
+    const path = join(home, 'model.gguf');
+    await writeFile(path, '<html>');
+    open();
+    await bench.failure(run());
+    expect(await engine.discover(signal)).toMatchObject({ models: [] });
+    expect(engine.trouble!()).toMatch(
+      new RegExp(`^${path} is left out: .*; tried again in 10 min$`),
+    );
+    await writeFile(path, 'GGUF and more');
+    expect(await bench.failure(run())).toMatchObject({ code: 'model_unavailable' });
+    bench.now += RETRY_MS_MIN;
+    expect(await engine.discover(signal)).toMatchObject({ models: ['chat-small'] });
+    await run();
+    expect(engine.trouble!()).toBeNull();
   });
 });
 

@@ -17,6 +17,7 @@ import type { LlamaSettings } from './llama/settings.ts';
 import { fitSpec } from './openai-text.ts';
 import { estimateTokens, readAnswer, writeAnswer } from './openai-text/answer.ts';
 import type { TextEvent } from './openai-text/answer.ts';
+import { LoadFaults } from './load-fault.ts';
 import { describeDropped } from './openai-text/context.ts';
 import type { Fit } from './openai-text/context.ts';
 import type { Tokenizer } from './openai-text/tokenizer.ts';
@@ -34,6 +35,8 @@ type Work = LlamaRequest extends infer R ? (R extends unknown ? Omit<R, 'place'>
 
 export interface LlamaOptions extends ChildOptions {
   readonly settings: LlamaSettings;
+  /** Milliseconds of any origin; given in tests. */
+  readonly now?: () => number;
 }
 
 class Llama implements Engine {
@@ -42,6 +45,7 @@ class Llama implements Engine {
   readonly #say: (words: string) => void;
   readonly #child: LlamaChild;
   readonly #closing = new AbortController();
+  readonly #faults: LoadFaults;
   #package: string | null = null;
   #download: Promise<void> | null = null;
   /** Gigabytes for nothing, each minute anew: not before the settings are read again. */
@@ -52,6 +56,7 @@ class Llama implements Engine {
   constructor({ settings, ...options }: LlamaOptions) {
     this.#settings = settings;
     this.#say = options.say ?? (() => {});
+    this.#faults = new LoadFaults(options.now);
     this.#child = new Child(new URL('./llama/child.ts', import.meta.url), options);
   }
 
@@ -73,7 +78,11 @@ class Llama implements Engine {
       // A path that leads nowhere.
       return null;
     }
-    return { version: VERSION, models: [MODEL] };
+    return { version: VERSION, models: this.#faults.reasonOf(path) === null ? [MODEL] : [] };
+  }
+
+  trouble(): string | null {
+    return this.#faults.trouble;
   }
 
   resident(): readonly string[] {
@@ -127,13 +136,19 @@ class Llama implements Engine {
     { signal, onEvent = () => {} }: { signal: AbortSignal; onEvent?: (event: LlamaEvent) => void },
   ): Promise<LlamaResult> {
     const { path, threads, contextTokensMax, home } = this.#settings;
+    const fault = this.#faults.reasonOf(path);
+    if (fault !== null) throw toMissing(fault);
     this.#package ??= findPackage(home);
     const place = { package: this.#package, model: path, threads, contextTokensMax };
     const request = { place, ...work } as LlamaRequest;
     try {
-      return (await this.#child.run(request, { signal, onEvent })).result;
+      const { result } = await this.#child.run(request, { signal, onEvent });
+      this.#faults.forgive(path);
+      return result;
     } catch (error) {
-      throw isLoadFault(error) ? toMissing(error) : error;
+      if (!isLoadFault(error)) throw error;
+      this.#faults.note(path, error.message);
+      throw toMissing(error.message);
     }
   }
 
@@ -216,8 +231,8 @@ function isLoadFault(error: unknown): error is EngineError {
   return error instanceof EngineError && /failed to load model|gguf/i.test(error.message);
 }
 
-function toMissing({ message }: EngineError): EngineError {
-  return new EngineError({ code: 'model_unavailable', retryable: true, detail: message });
+function toMissing(detail: string): EngineError {
+  return new EngineError({ code: 'model_unavailable', retryable: true, detail });
 }
 
 /** The engine of the model `chat-small`. */

@@ -91,7 +91,7 @@ class Managed implements Engine {
   }
 
   trouble(): string | null {
-    return this.#process.trouble;
+    return this.#process.trouble ?? this.#inner.trouble?.() ?? null;
   }
 
   run(spec: JobSpec, context: RunContext): Promise<RunResult> {

@@ -48,6 +48,8 @@ export class ServerBench {
   said: string[] = [];
   timers = new Timers();
   abort = new AbortController();
+  /** What the engine takes for the time, ms. */
+  now = 0;
   /** Where the file of a job lies. */
   source = '';
   /** Looks on while a run reports. */
@@ -56,7 +58,7 @@ export class ServerBench {
   constructor() {
     beforeEach(async () => {
       this.directory = await mkdtemp(join(tmpdir(), 'server-'));
-      Object.assign(this, { progress: [], texts: [], said: [], onReport: () => {} });
+      Object.assign(this, { progress: [], texts: [], said: [], onReport: () => {}, now: 0 });
       this.timers = new Timers();
       this.abort = new AbortController();
     });
@@ -69,7 +71,8 @@ export class ServerBench {
 
   options(url: URL, changes: Partial<ServerSettings> = {}) {
     const say = (words: string) => this.said.push(words);
-    return { settings: this.settings(url, changes), say, after: this.timers.after };
+    const { after } = this.timers;
+    return { settings: this.settings(url, changes), say, after, now: () => this.now };
   }
 
   context(): RunContext {

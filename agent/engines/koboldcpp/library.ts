@@ -4,9 +4,11 @@
  * new one. A load that fails says so to nobody: the configuration it was started with comes back.
  * So a swap is over when the wanted name is answered, and has failed when another name is
  * answered after the gap. A swap goes on when the job that wanted it is cancelled; what comes
- * next waits for its end.
+ * next waits for its end. What could not be loaded is remembered.
  */
 import { z } from 'zod';
+import { EngineError } from '../engine.ts';
+import { LoadFaults } from '../load-fault.ts';
 import { ASK_MS } from '../server/client.ts';
 import type { ServerClient } from '../server/client.ts';
 import { away, lacking } from '../server/fault.ts';
@@ -15,6 +17,8 @@ import { Watch } from '../server/watch.ts';
 
 /** Nothing is loaded. */
 export const INACTIVE = 'inactive';
+/** How a server is emptied, among the options of its admin API. */
+export const UNLOAD = 'unload_model';
 /** What the server says instead of a name when it has a password. */
 const PROTECTED = 'protected-model';
 /** Load of the largest model from a slow disk. */
@@ -54,11 +58,13 @@ export function toName(file: string): string {
 export class Library {
   readonly #client: ServerClient;
   readonly #adminKey: string | null;
+  readonly faults: LoadFaults;
   #swap: Promise<void> | null = null;
 
-  constructor(client: ServerClient, adminKey: string | null) {
+  constructor(client: ServerClient, adminKey: string | null, now?: () => number) {
     this.#client = client;
     this.#adminKey = adminKey;
+    this.faults = new LoadFaults(now);
   }
 
   get swapping(): boolean {
@@ -114,9 +120,17 @@ export class Library {
   async #load(file: string, isWanted: (name: string) => boolean): Promise<void> {
     const watch = new Watch(new AbortController().signal, this.#client.after);
     watch.limit(LOAD_MS, () => away(`${file}: not loaded in ${LOAD_MS} ms`));
+    let isOrdered = false;
     try {
       await this.#order(file, watch.signal);
+      isOrdered = true;
       await this.#await(file, isWanted, watch);
+      this.faults.forgive(file);
+    } catch (error) {
+      // Here, not where it is waited for: the job that wanted it may be gone.
+      const isItsOwn = isOrdered && file !== UNLOAD && error instanceof EngineError;
+      if (isItsOwn) this.faults.note(file, error.message);
+      throw error;
     } finally {
       watch.end();
     }

@@ -12,6 +12,8 @@ export interface ServerOptions {
   readonly say?: (words: string) => void;
   /** Makes the timers of every wait. */
   readonly after?: After;
+  /** Milliseconds of any origin; given in tests. */
+  readonly now?: () => number;
   /** The command that converts sound; given in tests. */
   readonly ffmpeg?: string;
 }
