@@ -119,7 +119,9 @@ it('rejects with its last words when it does not come up', async () => {
 it('is ended when it is late, and says so', async () => {
   answers = false;
   open('exec sleep 3600', { startMs: 2000 });
-  await expect(engine.up(never)).rejects.toThrow('killed by signal 15');
+  await expect(engine.up(never)).rejects.toThrow(
+    'test did not answer in 2 s, and was ended: killed by signal 15',
+  );
   expect(logged).toContain('engine.late');
 });
 

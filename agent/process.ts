@@ -51,6 +51,8 @@ export class EngineProcess {
   readonly #leavers = new Set<() => void>();
   /** Of the process that runs; aborts when that is gone. */
   #presence = new AbortController();
+  /** Why we end the process that runs; null while we do not, or only because it is not needed. */
+  #cause: string | null = null;
   #cancelWake = () => {};
   #cancelProbe = () => {};
   #closed = false;
@@ -186,12 +188,14 @@ export class EngineProcess {
     const { name, command, env, journal, log } = this.#parts;
     journal.begin(`\n--- ${new Date(this.#parts.clock.wall()).toISOString()} ${name} starts\n`);
     this.#presence = new AbortController();
+    this.#cause = null;
     const kept = keep(command, { env, onWords: (bytes) => journal.write(bytes) });
     this.#kept = kept;
     log.info('engine.start', { engine: name, pid: kept.pid ?? null });
     void kept.over.then((end) => {
       this.#cancelProbe();
-      this.#presence.abort(this.#failure(`ended: ${end}`));
+      const what = this.#cause === null ? `ended: ${end}` : `${this.#cause}, and was ended: ${end}`;
+      this.#presence.abort(this.#failure(what));
       this.#dispatch({ type: 'exited' });
     });
     this.#probeSoon(kept);
@@ -219,9 +223,11 @@ export class EngineProcess {
         onChange?.();
         return;
       case 'late':
+        this.#cause = `did not answer in ${Math.round(startMs / 1000)} s`;
         log.warn('engine.late', { engine: name, waitedMs: startMs, words: this.words });
         return;
       case 'hung':
+        this.#cause = 'hung';
         log.warn('engine.hung', { engine: name, words: this.words });
         return;
       case 'crashed': {

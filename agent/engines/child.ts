@@ -220,9 +220,10 @@ const OUT_OF_MEMORY = /out of memory|bad_alloc/i;
 /** A child that ended by itself: a crash, which another attempt may not meet. */
 function toCrash({ process, words, cause }: Life): EngineError {
   const { signalCode, exitCode } = process;
-  const end = cause ?? (signalCode ? `killed by ${signalCode}` : `exit code ${exitCode}`);
+  // A guess, and told as one: the kernel kills so when memory runs out.
+  const guess = signalCode === 'SIGKILL' ? ', as the kernel does when memory runs out' : '';
+  const end = cause ?? (signalCode ? `killed by ${signalCode}${guess}` : `exit code ${exitCode}`);
   const detail = `the engine's process ended: ${end}\n${words}`.trim().slice(0, DETAIL_CHARS_MAX);
-  // The kernel kills with SIGKILL when memory runs out; we did not.
   const starved = cause === null && (signalCode === 'SIGKILL' || OUT_OF_MEMORY.test(words));
   return new EngineError({
     code: starved ? 'engine_out_of_memory' : 'job_failed',

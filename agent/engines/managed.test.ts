@@ -1,4 +1,5 @@
 /** Engines whose servers are real processes: switched, killed, hung, and never left behind. */
+import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,9 +53,9 @@ afterEach(async () => {
 
 type Order = Omit<ServerOrder, 'port'>;
 
-async function open(order: Order, startMs = 600_000) {
+async function open(order: Order, startMs = 600_000, before = '') {
   const port = await freePort();
-  const command = `exec '${process.execPath}' '${SERVER}' '${JSON.stringify({ ...order, port })}'`;
+  const command = `${before} exec '${process.execPath}' '${SERVER}' '${JSON.stringify({ ...order, port })}'`;
   const url = new URL(`http://127.0.0.1:${port}`);
   const settings = { url, key: null, adminKey: null, models: new Map() };
   const inner =
@@ -155,6 +156,37 @@ describe('a job', () => {
     expect(await stalling.engine.discover(never)).toMatchObject({ models: ['chat'] });
   });
 
+  it.each([
+    ['nothing of its end', '', 'KILL', 'job_failed'],
+    ['of mushrooms', 'a mushroom in the room', 'TERM', 'job_failed'],
+    ['of memory', 'Killed: OOM', 'TERM', 'engine_out_of_memory'],
+    ['of memory, as CUDA does', 'CUDA error: out of memory', 'TERM', 'engine_out_of_memory'],
+  ])('fails for lack of memory only when its engine spoke %s', async (_, said, signal, code) => {
+    const pidFile = join(directory, 'pid');
+    const before = `echo '${said}' >&2; echo $$ > '${pidFile}';`;
+    const { process: own } = await open({ serves: 'text' }, 600_000, before);
+    const silent: Engine = {
+      name: 'silent',
+      discover: () => Promise.resolve({ version: '1', models: ['chat'] }),
+      resident: () => [],
+      run: (_spec, { signal: over }) => {
+        // Itself, not its keeper, which tells how it ended.
+        process.kill(Number(readFileSync(pidFile, 'utf8')), `SIG${signal}`);
+        return new Promise((_settle, reject) => {
+          over.addEventListener('abort', () => reject(over.reason as Error));
+        });
+      },
+      free: () => Promise.resolve(),
+      close: () => Promise.resolve(),
+    };
+    const engine = manage(silent, { process: own, clock: fastClock(), onSwitch: 'stop' });
+    await own.up(never);
+    await untilSo(() => own.words.includes(said));
+    const failure = await failureOf(engine.run(TEXT_SPEC, await context()));
+    expect(failure.code).toBe(code);
+    expect(failure.message.includes('killed by signal 9')).toBe(signal === 'KILL');
+  });
+
   it('is given up soon when its engine hangs and its time is over, also by a driver that hangs', async () => {
     const { engine, process: own } = await open({ serves: 'text' });
     await engine.survey!(never);
@@ -199,6 +231,7 @@ describe('a job', () => {
     const { engine } = await open({ serves: 'text', trouble: 'mute' }, 20_000);
     const failure = await failureOf(engine.run(TEXT_SPEC, await context()));
     expect(failure.code).toBe('engine_unavailable');
+    expect(failure.message).toContain('did not answer in 20 s');
   });
 });
 

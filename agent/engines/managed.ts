@@ -15,8 +15,8 @@ import { LAST_SAY_MS, WEDGED_MS } from '../process/limits.ts';
 import { EngineError } from './engine.ts';
 import type { Engine, EngineInfo, EngineJob, RunContext, RunResult } from './engine.ts';
 
-/** How CUDA, its users and the kernel say it. */
-const OUT_OF_MEMORY = /out of memory|failed to allocate|bad_alloc|OOM|killed by signal 9/i;
+/** How CUDA and its users say it. A SIGKILL alone says nothing: anybody may have sent it. */
+const OUT_OF_MEMORY = /out of memory|failed to allocate|bad_alloc|\boom\b/i;
 /** The start of the details that goes into an error; a log's field holds no more. */
 const DETAIL_CHARS_MAX = 900;
 
