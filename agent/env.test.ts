@@ -40,6 +40,32 @@ describe('settings', () => {
     });
   });
 
+  it.each([
+    ['TESSERA_KOBOLD_URL', 'TESSERA_KOBOLDCPP_URL'],
+    ['TESSERA_LOGLEVEL', 'TESSERA_LOG_LEVEL'],
+    ['TESSERA_TOKEN', 'TESSERA_AGENT_TOKEN'],
+    ['TESSERA_AGENT_TOKENS', 'TESSERA_AGENT_TOKEN'],
+  ])('that have no such name are a fault: %s', (name, nearest) => {
+    expect(readEnv({ ...GOOD, [name]: 'a secret' })).toEqual({
+      ok: false,
+      faults: [`${name}: no such setting; the nearest is ${nearest}`],
+    });
+    expect(readEnv({ ...GOOD, [name]: '' }).ok).toBe(true);
+  });
+
+  it.each([
+    ['TESSERA_CONFIG', 'x'],
+    ['TESSERA_KEY', 'x'],
+    ['TESSERA_WEBHOOK_SECRET', 'x'],
+    ['TESSERA_BOOTSTRAP_PID', '1'],
+    ['TESSERA_SERVICE_HOST', '10.0.0.1'],
+    ['TESSERA_AGENT_SERVICE_PORT_HTTP', '80'],
+    ['TESSERA_AGENT_PORT', 'tcp://10.0.0.1:8787'],
+    ['TESSERA_PORT_8787_TCP_ADDR', '10.0.0.1'],
+  ])('leave alone what is another program’s: %s', (name, value) => {
+    expect(readEnv({ ...GOOD, [name]: value }).ok).toBe(true);
+  });
+
   it('refuse a command of a server that has no address', () => {
     expect(readEnv({ ...GOOD, TESSERA_TEXT_COMMAND: 'llama-server' })).toMatchObject({
       faults: [expect.stringMatching(/^TESSERA_TEXT_COMMAND: set TESSERA_TEXT_URL/)],

@@ -18,6 +18,7 @@ import type { AllServers, EngineName } from './engines/registry.ts';
 import { ServerEnv, serversOf } from './engines/server/settings.ts';
 import { POOLS_MAX } from './limits.ts';
 import { LOG_LEVELS } from './log.ts';
+import { nearestOf } from './nearest.ts';
 import { PROCESS_NAMES, ProcessEnv, processesOf } from './process/settings.ts';
 import type { Processes } from './process/settings.ts';
 
@@ -104,6 +105,17 @@ export type EnvResult =
 /** Every variable there is. */
 export const ENV_NAMES: readonly string[] = Object.keys(Env.shape);
 
+/** Where the file is, and what a caller of the service, its webhooks and its launcher are told. */
+const OTHER_NAMES: readonly string[] = [
+  'TESSERA_CONFIG',
+  'TESSERA_KEY',
+  'TESSERA_WEBHOOK_SECRET',
+  'TESSERA_BOOTSTRAP_PID',
+];
+/** What Kubernetes and Docker tell a container of services and links named tessera or tessera-…. */
+const LINKED = /^TESSERA_(\w+_)?(SERVICE_(HOST|PORT)|PORT_\d+_|ENV_|NAME$)/;
+const LINK = /^(tcp|udp):/;
+
 /** The settings' file that is named, and the user's home, where it is else looked for. */
 export function readSurroundings(source: Settings = process.env): {
   readonly config: string | null;
@@ -118,12 +130,13 @@ export function readEnv(source: Settings = process.env, file: Settings = {}): En
   const set = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== ''));
   const given = { ...file, ...set };
   const parsed = Env.safeParse(given);
-  if (!parsed.success) {
-    const faults = parsed.error.issues.map((issue) => {
-      // Not the value: it may be a secret.
-      return `${String(issue.path[0])}: ${issue.message}`;
-    });
-    return { ok: false, faults };
+  const unknown = faultsOfNames(given);
+  if (!parsed.success || unknown.length > 0) {
+    // Not the value: it may be a secret.
+    const faults = parsed.error?.issues.map(
+      (issue) => `${String(issue.path[0])}: ${issue.message}`,
+    );
+    return { ok: false, faults: [...unknown, ...(faults ?? [])] };
   }
   const env = parsed.data;
   const tokens = env.TESSERA_AGENT_TOKEN;
@@ -169,6 +182,16 @@ export function readEnv(source: Settings = process.env, file: Settings = {}): En
       processEnv: ownless(source),
     },
   };
+}
+
+/** A setting that is misspelt would be without effect, and nobody would know. */
+function faultsOfNames(given: Settings): readonly string[] {
+  const known = [...ENV_NAMES, ...OTHER_NAMES];
+  const isOurs = (name: string) => name.startsWith('TESSERA_') && !LINKED.test(name);
+  return Object.entries(given).flatMap(([name, value = '']) => {
+    if (!isOurs(name) || known.includes(name) || LINK.test(value)) return [];
+    return [`${name}: no such setting; the nearest is ${nearestOf(name, ENV_NAMES)}`];
+  });
 }
 
 function ownless(source: Settings): Record<string, string> {

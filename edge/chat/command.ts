@@ -6,9 +6,9 @@
 import { JobId } from '#schema/id.ts';
 import { JOB_TYPES } from '#schema/model.ts';
 import type { JobType } from '#schema/model.ts';
+import { nearest } from '#schema/near.ts';
 import type { Draft, Fields } from './command/draft.ts';
 import { dropAsking, readLead } from './command/lead.ts';
-import { nearest } from './command/near.ts';
 import { readRequest } from './command/request.ts';
 
 export type Command =

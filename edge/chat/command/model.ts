@@ -5,7 +5,7 @@
  */
 import { modelsOf } from '#schema/model.ts';
 import type { JobType, Model } from '#schema/model.ts';
-import { nearest } from './near.ts';
+import { nearest } from '#schema/near.ts';
 
 /** Other names, without spaces, dots and dashes. */
 const ALIASES: Readonly<Record<string, readonly string[]>> = {
