@@ -12,6 +12,7 @@ import type { Classifier } from './check/classifier.ts';
 import { createClock } from './clock.ts';
 import type { Clock } from './clock.ts';
 import { EdgeClient } from './edge-client.ts';
+import type { SocketNews } from './edge-socket.ts';
 import { findCommand } from './engines/ffmpeg.ts';
 import { manage } from './engines/managed.ts';
 import type { Engine } from './engines/engine.ts';
@@ -26,6 +27,7 @@ import type { Log } from './log.ts';
 import { createLog } from './log.ts';
 import { CALL_MS_MAX, CLOSE_MS_MAX, SAME_SIGNAL_MS } from './limits.ts';
 import { Metrics } from './metrics.ts';
+import { openFleet } from './opening.ts';
 import { RUNNING_FILE } from './operator/control.ts';
 import { EngineProcess } from './process.ts';
 import { Journal } from './process/journal.ts';
@@ -135,10 +137,10 @@ async function runLocked(env: AgentEnv, { log, classifier }: Own): Promise<Exit>
   };
   const fleet = new Fleet(engines, { log, askGpu, askDiskBytes });
   const metrics = new Metrics();
-  // This may take minutes when engines are to be started.
+  // This may take half a minute when engines are to be started.
   log.info('agent.open', { version, engines: env.engines, data });
-  const seen = await fleet.discover();
-  const capabilities = (await fleet.survey()) ? await fleet.discover() : seen;
+  const onLate = () => agentOfNow?.look();
+  const capabilities = await openFleet(fleet, { clock, log, onLate });
   const own = { clock, random: Math.random, fleet, log, metrics, version, scratch, classifier };
   const agent = new Agent({ ...own, capabilities, drainMs: env.drainMs }, pools);
   agentOfNow = agent;
@@ -194,8 +196,8 @@ async function openData(
     env.tokens.map(async ({ pool, token }): Promise<SessionParts> => {
       const directory = join(resolve(env.data), 'spool', pool);
       const spool = await Spool.open(directory, { wall: () => clock.wall(), log });
-      const onSocket = (isOpen: boolean, detail: string) =>
-        log.info(isOpen ? 'socket.open' : 'socket.close', { pool, ...(detail && { detail }) });
+      const onSocket = (news: SocketNews, detail: string) =>
+        log.info(`socket.${news}`, { pool, ...(detail && { detail }) });
       const edge = new EdgeClient({ url: env.url, token, version, clock, onSocket });
       return { pool, edge, spool, kept: await spool.load() };
     }),

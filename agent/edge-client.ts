@@ -46,6 +46,7 @@ import {
 import { createClock } from './clock.ts';
 import type { Clock } from './clock.ts';
 import { EdgeSocket } from './edge-socket.ts';
+import type { SocketNews } from './edge-socket.ts';
 import type { AnswerOf, BodyOf, CallFailure, Grant, Request, Verb } from './session/state.ts';
 
 export type Result<T, F> =
@@ -99,8 +100,8 @@ export interface EdgeOptions {
   /** Makes the signal that ends a call which takes too long; given in tests. */
   readonly timeout?: (ms: number) => AbortSignal;
   readonly clock?: Clock;
-  /** Told when a socket opens beside HTTPS, and why it is no longer open. */
-  readonly onSocket?: (isOpen: boolean, detail: string) => void;
+  /** Told when a socket opens beside HTTPS, and why it is no longer open, or none can be. */
+  readonly onSocket?: (news: SocketNews, detail: string) => void;
 }
 
 /** The edge, as the agent calls it. */

@@ -4,6 +4,7 @@ import { TestClock } from './doubles/clock.ts';
 import { TOKEN } from './doubles/edge-server.ts';
 import { SocketServer } from './doubles/socket-server.ts';
 import { EdgeClient } from './edge-client.ts';
+import type { SocketNews } from './edge-socket.ts';
 import { CALL_MS_MAX, SOCKET_PING_MS, SOCKET_RETRY_MS_MAX } from './limits.ts';
 
 const NEVER = new AbortController().signal;
@@ -28,7 +29,8 @@ beforeEach(async () => {
   server.reply = JSON.stringify(NO_JOB);
   server.answer = ({ id, verb }) => (verb === 'end' ? { id, answer: NO_JOB } : null);
   changes = [];
-  const onSocket = (isOpen: boolean, detail: string) => changes.push(isOpen ? 'open' : detail);
+  const onSocket = (news: SocketNews, detail: string) =>
+    changes.push(detail === '' ? news : `${news}: ${detail}`);
   client = new EdgeClient({ url, token: TOKEN, version: '1', clock, onSocket });
 });
 afterEach(async () => {
@@ -195,10 +197,16 @@ describe('a socket', () => {
       clock.advance(CALL_MS_MAX);
       return server.swallowing === 0;
     });
-    expect(changes).toEqual([]);
+    // Told once, however often it is tried.
+    expect(changes).toEqual(['mute: the socket is silent']);
     clock.advance(SOCKET_RETRY_MS_MAX);
     await acquire();
-    await until(() => server.upgrades === 2);
+    await until(() => server.upgrades === 2 && server.swallowing === 1);
+    await until(() => {
+      clock.advance(CALL_MS_MAX);
+      return server.swallowing === 0;
+    });
+    expect(changes).toHaveLength(1);
   });
 
   it('does not come back once it was closed', async () => {

@@ -18,9 +18,11 @@ export interface SocketOptions {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly clock: Clock;
-  /** Told when it opens, and why it is no longer open. */
-  readonly onChange: (isOpen: boolean, detail: string) => void;
+  readonly onChange: (news: SocketNews, detail: string) => void;
 }
+
+/** It is open; it is no longer; none can be opened, which is told once until one opens. */
+export type SocketNews = 'open' | 'close' | 'mute';
 
 /** What came of a call: its unread answer, or why there is none. */
 export type SocketResult = { readonly answer: unknown } | { readonly failure: CallFailure };
@@ -157,7 +159,7 @@ export class EdgeSocket {
     this.#failures = 0;
     this.#cancelLook();
     this.#lookLater();
-    this.#options.onChange(true, '');
+    this.#options.onChange('open', '');
   }
 
   #lookLater(): void {
@@ -202,7 +204,9 @@ export class EdgeSocket {
   /** Ends the socket and every call on it; another is opened later. */
   #break(detail: string): void {
     const socket = this.#socket;
-    if (this.#open) this.#options.onChange(false, detail);
+    if (this.#open) this.#options.onChange('close', detail);
+    // All goes by requests meanwhile, which is slower.
+    else if (this.#failures === 0 && !this.#closed) this.#options.onChange('mute', detail);
     this.#socket = null;
     this.#open = false;
     this.#cancelLook();
