@@ -31,9 +31,16 @@ type ServerName = keyof typeof SERVERS;
 
 const say = (words: string): void => console.log(`       ${words}`);
 
-function tell(claim: string, outcome: { fault: string | null; note: string }): number {
-  const { fault, note } = outcome;
-  console.log(fault === null ? `ok     ${claim}${note}` : `FAIL   ${claim}\n       ${fault}`);
+/** Why a check failed, why it was not made, or null twice. */
+interface Outcome {
+  readonly fault: string | null;
+  readonly skipped: string | null;
+}
+
+function tell(claim: string, { fault, skipped }: Outcome): number {
+  if (fault !== null) console.log(`FAIL   ${claim}\n       ${fault}`);
+  else if (skipped !== null) console.log(`skip   ${claim} (${skipped})`);
+  else console.log(`ok     ${claim}`);
   return fault === null ? 0 : 1;
 }
 
@@ -43,12 +50,11 @@ async function verifyComfyui(address: string, workflows: string | undefined): Pr
   await bench.open();
   let failed = 0;
   for (const { claim, run } of COMFYUI_CHECKS) {
-    let outcome: { fault: string | null; note: string };
+    let outcome: Outcome;
     try {
-      const skipped = await run(bench);
-      outcome = { fault: null, note: skipped ? ` (skipped: ${skipped})` : '' };
+      outcome = { fault: null, skipped: (await run(bench)) || null };
     } catch (error) {
-      outcome = { fault: String(error), note: '' };
+      outcome = { fault: String(error), skipped: null };
     }
     failed += tell(`comfyui: ${claim}`, outcome);
   }
@@ -119,7 +125,7 @@ async function verify(
   const checks = await verifyEngine(engine, recording);
   await engine.close();
   return checks.reduce(
-    (failed, { claim, fault }) => failed + tell(`${name}: ${claim}`, { fault, note: '' }),
+    (failed, { claim, fault }) => failed + tell(`${name}: ${claim}`, { fault, skipped: null }),
     0,
   );
 }

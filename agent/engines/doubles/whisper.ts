@@ -31,11 +31,14 @@ export class WhisperDouble extends HttpDouble {
   models = ['Systran/faster-whisper-large-v3', 'tts-1'];
   loading = false;
   stalls = false;
+  /** The recording, from 1, that it never answers. */
+  stallsAt = Infinity;
   key: string | null = null;
   refusal: { readonly status: number; readonly body: string } | null = null;
   /** Instead of the transcript. */
   body: string | null = null;
   readonly forms: FormData[] = [];
+  #heard = 0;
 
   protected answer(asked: Asked, response: ServerResponse): void | Promise<void> {
     const isCpp = this.kind === 'whisper.cpp';
@@ -66,6 +69,8 @@ export class WhisperDouble extends HttpDouble {
   async #transcribe(asked: Asked, response: ServerResponse): Promise<void> {
     // Without a length the server waits until its own time-out.
     if (asked.headers['content-length'] === undefined || this.stalls) return;
+    this.#heard += 1;
+    if (this.#heard === this.stallsAt) return;
     if (this.refusal) return replyText(response, this.refusal.status, this.refusal.body);
     const form = await formOf(asked);
     this.forms.push(form);

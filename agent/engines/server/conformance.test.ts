@@ -88,7 +88,7 @@ it.each(['whisper.cpp', 'speaches'] as const)(
     const whisper = await openWhisper();
     whisper.kind = kind;
     const checks = await verifyEngine(engine, await recording());
-    expect(checks.length).toBe(5);
+    expect(checks.length).toBe(6);
     expect(checks.filter(({ fault }) => fault !== null)).toEqual([]);
   },
 );
@@ -98,9 +98,18 @@ it('finds out a transcription server that hears nothing, and tells what it was t
   whisper.body = '{"text":"","segments":[]}';
   expect((await verifyEngine(engine, await recording())).map(({ fault }) => fault)).toEqual([
     null,
-    ...Array.from({ length: 4 }, () => expect.stringContaining('no speech') as string),
+    ...Array.from({ length: 5 }, () => expect.stringContaining('no speech') as string),
   ]);
   expect((await verifyEngine(engine)).at(-1)?.fault).toContain('no recording');
+});
+
+it('cancels a recording that is being heard, and has the next one heard', async () => {
+  const whisper = await openWhisper();
+  // The text, the times and two kinds of subtitles come before.
+  whisper.stallsAt = 5;
+  const checks = await verifyEngine(engine, await recording());
+  expect(checks.filter(({ fault }) => fault !== null)).toEqual([]);
+  expect(whisper.of('/inference')).toHaveLength(7);
 });
 
 it('finds out a server that is not there', async () => {

@@ -15,6 +15,8 @@ import { kindOf } from '../speech/sound.ts';
 
 /** A cancelled job has ended within this time. */
 const STOP_MS_MAX = 1000;
+/** So long a recording is heard before that is cancelled. */
+const HEARD_MS = 100;
 /** A fast server that looks for new tokens only now and then has all of a shorter answer. */
 const LONG_TOKENS = 1000;
 const DISCOVER_MS = 10_000;
@@ -32,7 +34,13 @@ interface Trial {
   readonly files: readonly Buffer[];
 }
 
-/** Runs jobs on an engine, each in a folder of its own; `stopAfter` pieces it is cancelled. */
+/** When a job is cancelled, if it is: after so many pieces of its answer, or so long in its run. */
+interface Stop {
+  readonly pieces?: number;
+  readonly ms?: number;
+}
+
+/** Runs jobs on an engine, each in a folder of its own. */
 class Bench {
   readonly #engine: Engine;
   readonly #recording: string | null;
@@ -41,13 +49,15 @@ class Bench {
     this.#recording = recording;
   }
 
-  async run(
-    spec: JobSpec,
-    stopAfter = Infinity,
-  ): Promise<Trial & { readonly stopMs: number | null }> {
+  async run(spec: JobSpec, stop: Stop = {}): Promise<Trial & { readonly stopMs: number | null }> {
     const directory = await mkdtemp(join(tmpdir(), 'tessera-verify-'));
     const abort = new AbortController();
     let [text, pieces, stoppedAt] = ['', 0, 0];
+    let timer: NodeJS.Timeout | undefined;
+    const cancel = () => {
+      stoppedAt = performance.now();
+      abort.abort(new Error('cancelled'));
+    };
     try {
       const result = await this.#engine.run(spec, {
         signal: abort.signal,
@@ -56,14 +66,14 @@ class Bench {
           this.#recording === null
             ? Promise.reject(new Error('there is no recording to try'))
             : Promise.resolve(this.#recording),
-        onProgress: () => {},
+        onProgress: () => {
+          if (stop.ms !== undefined) timer ??= setTimeout(cancel, stop.ms);
+        },
         onPreview: () => {},
         onText: (piece) => {
           text += piece;
           pieces++;
-          if (pieces !== stopAfter) return;
-          stoppedAt = performance.now();
-          abort.abort(new Error('cancelled'));
+          if (pieces === stop.pieces) cancel();
         },
       });
       const files = await Promise.all(result.outputs.map(({ path }) => readFile(path)));
@@ -73,6 +83,7 @@ class Bench {
       const result = { outputs: [], usage: {}, loadMs: 0 };
       return { text, pieces, result, files: [], stopMs: performance.now() - stoppedAt };
     } finally {
+      clearTimeout(timer);
       await rm(directory, { recursive: true, force: true });
     }
   }
@@ -160,7 +171,7 @@ function textClaims(bench: Bench, model: string): Claims {
       assert(stop !== '' && !text.includes(stop), 'the stop sequence is not in the text');
     },
     'ends within a second when it is cancelled, and runs the next job': async () => {
-      const { stopMs } = await bench.run({ ...spec, max_tokens: 1000 }, 2);
+      const { stopMs } = await bench.run({ ...spec, max_tokens: 1000 }, { pieces: 2 });
       assert(stopMs !== null && stopMs <= STOP_MS_MAX, `it ended in ${stopMs} ms`);
       await bench.run({ ...spec, max_tokens: 4 });
     },
@@ -254,6 +265,12 @@ function transcriptionClaims(bench: Bench, model: string): Claims {
       const [srt, vtt] = [await hear({ format: 'srt' }), await hear({ format: 'vtt' })];
       assert(/^1\n00:00:\d\d,\d{3} --> /.test(srt.text), 'SRT has numbers and times');
       assert(vtt.text.startsWith('WEBVTT\n\n'), 'WebVTT says that it is');
+    },
+    'ends within a second when it is cancelled, and hears the next one': async () => {
+      // One that was through before has nothing to stop.
+      const { stopMs } = await bench.run(spec, { ms: HEARD_MS });
+      assert((stopMs ?? 0) <= STOP_MS_MAX, `it ended in ${stopMs} ms`);
+      assert((await hear({})).text.trim() !== '', 'there is a text');
     },
     'translates into English': async () => {
       assert((await hear({ translate: true })).text.trim() !== '', 'there is a text');
