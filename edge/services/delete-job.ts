@@ -65,6 +65,7 @@ async function findEnded(env: Env, owner: JobOwner): Promise<Result<JobRecord, D
       if (past.ok && isTerminal(past.value.record.status)) return ok(past.value.record);
       // It may have come to the Scheduler between the first two questions.
       if (!past.ok && (look > 0 || past.error.reason !== 'job_not_found')) return past;
+      if (!past.ok) continue;
     }
     await scheduler.wait(LOOK_MS);
   }

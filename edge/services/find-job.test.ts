@@ -1,50 +1,13 @@
 import { expect, it } from 'vitest';
-import type { JobRecord } from '#schema/record.ts';
-import { asCreated } from '../account/order.ts';
 import { parseEnv } from '../env.ts';
-import type { Env } from '../env.ts';
-import { makeAccountId, makeJobId } from '../io/id.ts';
-import type { AccountObject } from '../rpc/account.ts';
 import type { SchedulerObject } from '../rpc/scheduler.ts';
-import { bindings, newOrder, newPool } from '../test/world.ts';
-import { findJob, toLive } from './find-job.ts';
+import { answering, answerWith, newRecord } from '../test/answering.ts';
+import { bindings, newPool } from '../test/world.ts';
+import { findJob } from './find-job.ts';
 import { recordJobs } from './record-jobs.ts';
 
 /** Nothing listens there. */
 const NOWHERE = 'postgres://nobody:nothing@127.0.0.1:1/none';
-
-function newRecord(pool: string): JobRecord {
-  const now = Date.now();
-  const id = makeJobId(pool, now);
-  return asCreated(newOrder(pool, makeAccountId(now), { id, createdAt: now })).record;
-}
-
-/** The real ones, but for what the Scheduler and the Account answer to each question. */
-function answering(
-  pool: string,
-  { live, created }: { live: readonly (JobRecord | null)[]; created: JobRecord | null },
-  more: Partial<Env> = {},
-): Env {
-  const env = parseEnv({ ...bindings, POOLS: pool });
-  const left = [...live];
-  const find: SchedulerObject['find'] = async () => {
-    const record = left.shift();
-    return record ? toLive(record) : null;
-  };
-  const findCreated: AccountObject['findCreated'] = async () => created;
-  return {
-    ...env,
-    schedulers: { getByName: (name) => answerWith(env.schedulers.getByName(name), { find }) },
-    accounts: { getByName: (name) => answerWith(env.accounts.getByName(name), { findCreated }) },
-    ...more,
-  };
-}
-
-function answerWith<T extends object>(object: T, answers: Partial<T>): T {
-  return new Proxy(object, {
-    get: (target, name) => Reflect.get(name in answers ? answers : target, name),
-  });
-}
 
 it('finds a job that was handed over while it was asked for, whether or not the history answers', async () => {
   const pool = newPool();
