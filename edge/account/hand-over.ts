@@ -22,6 +22,12 @@ import type { Books } from './books.ts';
 import type { OpenJob } from './row.ts';
 import type { AccountStore } from './store.ts';
 
+/** One call's: jobs of one pool that are all cancelled, or none is; in the same order twice. */
+interface Call {
+  readonly jobs: OpenJob[];
+  readonly orders: Packed<JobOrder>[];
+}
+
 /** The hand-overs of one account; see above. */
 export class HandOvers {
   readonly #env: Env;
@@ -64,13 +70,12 @@ export class HandOvers {
   async offer(jobs: readonly OpenJob[], accepted: boolean): Promise<Offered[]> {
     const kinds = Map.groupBy(jobs, ({ order, cancelled }) => `${poolOf(order.id)} ${cancelled}`);
     for (const same of kinds.values()) {
-      for (const { some, orders } of inCalls(same)) this.#call(some, orders, accepted);
+      for (const call of inCalls(same)) this.#call(call, accepted);
     }
     return Promise.all(jobs.map(({ order }) => this.outcome(order.id)));
   }
 
-  /** One call for jobs of one pool that are all cancelled, or none is. */
-  #call(jobs: readonly OpenJob[], orders: readonly Packed<JobOrder>[], accepted: boolean): void {
+  #call({ jobs, orders }: Call, accepted: boolean): void {
     const [{ order, cancelled }] = jobs as [OpenJob];
     const { epoch } = this.#books.account.life;
     const options = accepted ? { accepted, cancelled } : { accepted, cancelled, epoch };
@@ -88,8 +93,8 @@ export class HandOvers {
         },
         (error: unknown) => this.#onUnanswered(jobs, error),
       );
-    for (const [index, { order: offered }] of jobs.entries()) {
-      const { id } = offered;
+    for (const [index, job] of jobs.entries()) {
+      const { id } = job.order;
       const answer = answers.then((taken) => taken?.[index] ?? null);
       this.#underWay.set(id, answer);
       void answer.finally(() => {
@@ -146,20 +151,18 @@ export class HandOvers {
 }
 
 /** Jobs of one kind in parts that one call can carry: long chats are large. */
-function inCalls(
-  jobs: readonly OpenJob[],
-): { readonly some: OpenJob[]; readonly orders: Packed<JobOrder>[] }[] {
-  const calls: ReturnType<typeof inCalls> = [];
+function inCalls(jobs: readonly OpenJob[]): Call[] {
+  const calls: Call[] = [];
   let size = 0;
   for (const job of jobs) {
     const order = pack(job.order);
     const last = calls.at(-1);
     size += order.length;
-    if (last && last.some.length < JOBS_PER_BATCH_MAX && size <= RECORD_BATCH_BYTES_MAX) {
-      last.some.push(job);
+    if (last && last.jobs.length < JOBS_PER_BATCH_MAX && size <= RECORD_BATCH_BYTES_MAX) {
+      last.jobs.push(job);
       last.orders.push(order);
     } else {
-      calls.push({ some: [job], orders: [order] });
+      calls.push({ jobs: [job], orders: [order] });
       size = order.length;
     }
   }

@@ -168,6 +168,7 @@ export class Intake {
     const jobs = this.#accepted.map((order) => ({ order, cancelled: false }));
     this.#accepted = [];
     const writes = this.#mustWrite || this.#books.isUseNews;
+    // Before our own offer is under way too.
     const isBusy = this.#handOvers.isBusy;
     if (writes) this.#books.save();
     this.#mustWrite = false;

@@ -7,7 +7,11 @@ function testGroup(gatherMs = 0) {
   const commits: (() => void)[] = [];
   const storage = { sync: () => new Promise<void>((resolve) => commits.push(resolve)) };
   const context = { storage, abort: (reason: string) => log.push(reason) };
-  const options = { afterEach: () => log.push('commit') > 0, gatherMs: () => gatherMs };
+  const afterEach = () => {
+    log.push('commit');
+    return true;
+  };
+  const options = { afterEach, gatherMs: () => gatherMs };
   const group = new CommitGroup(context, options);
   const run = (name: string) => group.run(() => log.push(name));
   const commit = async () => {

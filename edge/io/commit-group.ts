@@ -3,8 +3,9 @@
  * then all of them write in one go, which is one commit. A call that finds none under way works
  * at once, so that a quiet object pays nothing, and a busy one syncs once for many calls.
  * Works run in the order of their calls, with nothing awaited between; each has to undo its own
- * writes when it throws. Answers leave only after the commit: the platform's output gate. When
- * what belongs to a commit fails, the object is restarted: nothing of the commit is kept.
+ * writes when it throws. Answers leave only after the commit: the platform's output gate. A commit
+ * that wrote nothing is not waited for. When what belongs to a commit fails, the object is
+ * restarted: nothing of the commit is kept.
  */
 import { logError } from './log.ts';
 
