@@ -47,17 +47,43 @@ function makeCrypto(uint32: () => number) {
     getRandomValues,
     randomUUID: () => formatUuid(getRandomValues(new Uint8Array(16))),
     subtle: {
-      digest: (_: string, data: Uint8Array) => settle(hash('sha256', data, 'buffer')),
+      digest: (_: string, data: Uint8Array) => settle(digest(data)),
       importKey: (_: string, bytes: Uint8Array) => settle(bytes),
-      sign: (_: string, key: Uint8Array, data: Uint8Array) =>
-        settle(createHmac('sha256', key).update(data).digest()),
+      sign: (_: string, key: Uint8Array, data: Uint8Array) => settle(sign(key, data)),
       verify: async (_: string, key: Uint8Array, ...[signature, data]: Uint8Array[]) => {
-        const own = createHmac('sha256', key).update(data!).digest();
+        const own = sign(key, data!);
         return own.length === signature!.length && timingSafeEqual(own, signature!);
       },
       timingSafeEqual: (a: Uint8Array, b: Uint8Array) => timingSafeEqual(a, b),
     },
   };
+}
+
+/** Of the hashes that are remembered: tokens and tickets come again and again. */
+const REMEMBERED_MAX = 10_000;
+const digests = new Map<string, Uint8Array>();
+const signatures = new Map<string, Uint8Array>();
+
+function digest(data: Uint8Array): Uint8Array {
+  return remember(digests, textOf(data), () => hash('sha256', data, 'buffer'));
+}
+
+function sign(key: Uint8Array, data: Uint8Array): Uint8Array {
+  const make = () => createHmac('sha256', key).update(data).digest();
+  return remember(signatures, `${textOf(key)} ${textOf(data)}`, make);
+}
+
+function textOf({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).latin1Slice();
+}
+
+function remember(known: Map<string, Uint8Array>, of: string, make: () => Uint8Array): Uint8Array {
+  const before = known.get(of);
+  if (before) return before;
+  const made = make();
+  if (known.size >= REMEMBERED_MAX) known.clear();
+  known.set(of, made);
+  return made;
 }
 
 /** Web Crypto answers with a buffer of its own. */

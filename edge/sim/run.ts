@@ -22,6 +22,7 @@ import { Courier } from './doubles/courier.ts';
 import { Database } from './doubles/database.ts';
 import { Feed } from './doubles/feed.ts';
 import { Faults } from './faults.ts';
+import type { Disk } from './platform/disk.ts';
 import { Network } from './platform/network.ts';
 import { Instance } from './platform/object.ts';
 import type { ObjectClass } from './platform/object.ts';
@@ -48,7 +49,7 @@ export interface Report {
 export interface RunOptions {
   readonly seed: number;
   readonly print: ((line: string) => void) | null;
-  /** Nothing is checked: a world that was, and comes out the same, has nothing more to tell. */
+  /** Stores and pools are not looked into again: the first run did, and its hash is compared. */
   readonly isRepeat?: boolean;
 }
 
@@ -72,14 +73,19 @@ process.on('unhandledRejection', (error) => {
   world.violate('no failure is left floating', String(error));
 });
 
-export async function runSeed({ seed, print, isRepeat = false }: RunOptions): Promise<Report> {
+/** In a task of its own: from within a promise no others can be run to rest. */
+export function runSeed(options: RunOptions): Promise<Report> {
+  return new Promise((resolve) => setImmediate(() => resolve(report(options))));
+}
+
+function report({ seed, print, isRepeat = false }: RunOptions): Report {
   const trace = new Trace(print);
   const world = new World({ seed, at: 0, trace });
   const scenario = drawScenario(world.random.fork());
   world.now = scenario.startAt;
   const run = new Run(world, scenario, { isVerbose: print !== null, isRepeat });
   try {
-    await run.play();
+    run.play();
   } catch (error) {
     world.violate('the world goes on', error instanceof Error ? error.stack! : String(error));
   }
@@ -104,6 +110,8 @@ class Run {
   #looks = 0;
   #spares = 0;
   #isAtRest = false;
+  /** Of the accounts' disks, as they were last checked. */
+  readonly #versions = new Map<Disk, number>();
 
   constructor(
     world: World,
@@ -118,7 +126,16 @@ class Run {
     const bucket = new Bucket();
     const oracle = new Oracle(world, bucket, faults.isCalm);
     const states = new Map<Instance, QueueState>();
-    this.#site = { world, faults, database: new Database(), bucket, oracle, states, isVerbose };
+    this.#site = {
+      world,
+      faults,
+      database: new Database(),
+      bucket,
+      oracle,
+      changed: new Set<Instance>(),
+      states,
+      isVerbose,
+    };
     setSite(this.#site);
     const platform = { world, faults, bindings: () => this.#bindings };
     this.#network = new Network(platform, CLASSES);
@@ -136,21 +153,21 @@ class Run {
     world.onStep = (owner) => this.#check(owner);
   }
 
-  async play(): Promise<void> {
+  play(): void {
     const { faults } = this.#site;
-    await this.#setUp();
+    this.#setUp();
     if (this.#world.violations.length > 0) return;
     faults.trouble = true;
     this.#begin();
     const { spanMs } = this.#scenario;
-    await this.#world.run(() => this.#isOver(), this.#world.now + spanMs);
+    this.#world.run(() => this.#isOver(), this.#world.now + spanMs);
     if (this.#world.violations.length > 0) return;
     this.#world.afterSync(0, {
       owner: this.#nobody,
       what: 'mended',
       act: () => this.#operator.mend(),
     });
-    await this.#world.run(() => this.#isOver(), this.#world.now + REST_MS);
+    this.#world.run(() => this.#isOver(), this.#world.now + REST_MS);
     if (this.#world.violations.length === 0) this.#judge();
   }
 
@@ -159,7 +176,7 @@ class Run {
     for (const host of this.#network.hosts.values()) host.disk.close();
   }
 
-  async #setUp(): Promise<void> {
+  #setUp(): void {
     const { plans, boxes } = this.#scenario;
     this.#at(0, 'sets up', () => {
       for (const box of boxes) this.#operator.equip(new Box(this.#around, box));
@@ -175,7 +192,7 @@ class Run {
     const isReady = () =>
       this.#users.length === plans.length &&
       (this.#world.counts['agent session.register'] ?? 0) >= boxes.length;
-    await this.#world.run(isReady, this.#world.now + SETUP_MS);
+    this.#world.run(isReady, this.#world.now + SETUP_MS);
     if (!isReady()) this.#world.violate('a world can be set up', 'agents or accounts are missing');
   }
 
@@ -240,17 +257,25 @@ class Run {
   #check(owner: Owner): void {
     if (!(owner instanceof Instance)) return;
     const { kind, name, disk } = owner.host;
-    if (kind === 'account' && !this.#isRepeat) checkAccount(this.#world, name, disk);
+    if (kind === 'account' && !this.#isRepeat) this.#checkAccount(name, disk);
     if (kind !== 'scheduler') return;
     const state = this.#site.states.get(owner);
     if (!owner.alive) this.#site.states.delete(owner);
     if (!state || !owner.alive) return;
     const restarts = this.#world.random.chance(RESTART_CHECK_SHARE);
     if (this.#isRepeat) return;
-    this.#site.oracle.inspect(owner.name, state);
+    const { oracle, changed } = this.#site;
+    oracle.inspect(owner.name, state, changed.delete(owner));
     if (restarts) {
       checkRestart(this.#world, { name, disk, now: this.#world.now + owner.skewMs }, state);
     }
+  }
+
+  /** What is not on disk has no part in it. */
+  #checkAccount(name: string, disk: Disk): void {
+    if (this.#versions.get(disk) === disk.version) return;
+    this.#versions.set(disk, disk.version);
+    checkAccount(this.#world, name, disk);
   }
 
   /** A broken rule ends the world at once; else it ends when nothing is left to be done. */

@@ -17,6 +17,8 @@ export interface Site {
   readonly bucket: Bucket;
   readonly oracle: Oracle;
   /** The state of each pool's living object. */
+  /** Whose pool was changed in this turn. */
+  readonly changed: Set<Instance>;
   readonly states: Map<Instance, QueueState>;
   /** Whether each line of a log is noted. */
   readonly isVerbose: boolean;

@@ -1,6 +1,6 @@
 /**
  * A thread of the crew: runs the seeds it is sent, each twice, in code that has its bug or none.
- * The second run is there to be the same, so it is not checked again.
+ * The second run is there to be the same: its stores and pools are not looked into again.
  */
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
@@ -12,6 +12,8 @@ import { installHooks } from './hooks.ts';
 enableCompileCache(join(import.meta.dirname, '../../node_modules/.cache/sim'));
 const { bug } = workerData as ThreadData;
 installHooks(bug === null ? null : findBug(bug));
+// A refusal is an error, and its stack costs more than all else of it; a replay has the stacks.
+Error.stackTraceLimit = 0;
 const { runSeed } = await import('./run.ts');
 
 parentPort!.on('message', (seed: number) => {

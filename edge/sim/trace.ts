@@ -1,8 +1,8 @@
 /**
- * What happened in a world, line by line: hashed whole, so that two runs of a seed can be
+ * What happened in a world, line by line: a checksum of all, so that two runs of a seed can be
  * compared, its tail kept for a failure, and printed as it grows when asked.
  */
-import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 
 /** Lines kept for the report of a failure. */
 const TAIL_LINES = 60;
@@ -10,7 +10,7 @@ const LINE_CHARS_MAX = 400;
 const FLUSH_CHARS = 1 << 16;
 
 export class Trace {
-  readonly #hash = createHash('sha1');
+  #hash = 0;
   readonly #print: ((line: string) => void) | null;
   readonly #tail: string[] = [];
   #buffer = '';
@@ -38,14 +38,14 @@ export class Trace {
       .map((line) => (line.length > LINE_CHARS_MAX ? `${line.slice(0, LINE_CHARS_MAX)}…` : line));
   }
 
-  /** The hash of all lines; call once, at the end. */
+  /** The checksum of all lines; call once, at the end. */
   digest(): string {
     this.#flush();
-    return this.#hash.digest('hex');
+    return this.#hash.toString(16).padStart(8, '0');
   }
 
   #flush(): void {
-    this.#hash.update(this.#buffer);
+    this.#hash = crc32(this.#buffer, this.#hash);
     this.#buffer = '';
   }
 }

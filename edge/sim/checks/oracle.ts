@@ -102,8 +102,9 @@ export class Oracle {
   }
 
   /** Judges the whole state of a pool; called after each of its object's turns. */
-  inspect(name: string, state: QueueState): void {
-    for (const broken of violations(state)) this.#world.violate('a pool is sound', broken);
+  inspect(name: string, state: QueueState, isChanged: boolean): void {
+    const broken = isChanged ? violations(state) : [];
+    for (const one of broken) this.#world.violate('a pool is sound', one);
     for (const id of state.running) {
       const entry = state.jobs.get(id)!;
       const lateMs = this.#world.now - (entry.lease?.expiresAt ?? Infinity);

@@ -10,7 +10,8 @@ import { theSite } from '../site.ts';
 export * from '../../core/evolve.ts';
 
 export function evolve(state: QueueState, change: Change): void {
-  const { world, oracle } = theSite();
+  const site = theSite();
+  const { world, oracle } = site;
   const instance = world.current;
   if (!(instance instanceof Instance)) {
     evolveBare(state, change);
@@ -19,6 +20,7 @@ export function evolve(state: QueueState, change: Change): void {
   world.note('change', JSON.stringify(change));
   const told = oracle.before(instance, state, change);
   evolveBare(state, change);
+  site.changed.add(instance);
   oracle.after(state, change);
   if (told) instance.tell(told);
 }

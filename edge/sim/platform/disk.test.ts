@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Disk } from './disk.ts';
 
 function makeDisk(): Disk {
-  const disk = new Disk();
+  const disk = new Disk('test');
   disk.exec('CREATE TABLE item (id INTEGER PRIMARY KEY)', []);
   disk.commit();
   return disk;

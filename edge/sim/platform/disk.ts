@@ -3,53 +3,50 @@
  * one transaction until the world commits it; a crash before that takes all of them back, the
  * alarm too. What the Workers runtime does with `storage.sql`, as far as the edge uses it.
  */
-import { DatabaseSync } from 'node:sqlite';
-import type { SQLInputValue, StatementSync } from 'node:sqlite';
-
-type Row = Record<string, SqlStorageValue>;
-
-interface Prepared {
-  readonly statement: StatementSync | null;
-  readonly writes: boolean;
-}
+import type { SQLInputValue } from 'node:sqlite';
+import { Sqlite } from './sqlite.ts';
+import type { Row } from './sqlite.ts';
 
 /** The bytes of one object. */
 export class Disk {
-  readonly #db = new DatabaseSync(':memory:');
-  readonly #statements = new Map<string, Prepared>();
+  readonly #sqlite: Sqlite;
   /** Whether writes wait for their commit. */
   isOpen = false;
   alarmAt: number | null = null;
   #alarmKept: number | null = null;
-  rowsWritten = 0;
+  /** Grows whenever a row may be another. */
+  version = 0;
+
+  constructor(kind: string) {
+    this.#sqlite = Sqlite.open(kind);
+  }
 
   exec(text: string, values: readonly SQLInputValue[]): Row[] {
-    const { statement, writes } = this.#prepare(text);
-    if (writes) this.#open();
-    if (!statement) {
-      this.#db.exec(text);
-      return [];
+    const { writes, run } = this.#sqlite.prepare(text);
+    if (writes) {
+      this.#open();
+      this.version += 1;
     }
-    if (writes) this.rowsWritten += 1;
-    return statement.all(...values) as Row[];
+    return run(values);
   }
 
   setAlarm(at: number | null): void {
     this.#open();
-    this.rowsWritten += 1;
     this.alarmAt = at;
   }
 
   /** All of `work` or nothing, within the transaction that is open. */
   nest<T>(work: () => T): T {
     this.#open();
-    this.#db.exec('SAVEPOINT nested');
+    this.#sqlite.exec('SAVEPOINT nested');
     try {
       const value = work();
-      this.#db.exec('RELEASE nested');
+      this.#sqlite.exec('RELEASE nested');
       return value;
     } catch (error) {
-      this.#db.exec('ROLLBACK TO nested; RELEASE nested');
+      this.#sqlite.exec('ROLLBACK TO nested');
+      this.#sqlite.exec('RELEASE nested');
+      this.version += 1;
       throw error;
     }
   }
@@ -57,55 +54,45 @@ export class Disk {
   /** Runs `work` and takes back whatever it wrote. */
   peek<T>(work: () => T): T {
     const alarmAt = this.alarmAt;
-    const { isOpen, rowsWritten } = this;
-    if (!isOpen) this.#db.exec('BEGIN');
+    const { isOpen } = this;
+    if (!isOpen) this.#sqlite.exec('BEGIN');
     this.isOpen = true;
-    this.#db.exec('SAVEPOINT peek');
+    this.#sqlite.exec('SAVEPOINT peek');
     try {
       return work();
     } finally {
-      this.#db.exec('ROLLBACK TO peek; RELEASE peek');
-      if (!isOpen) this.#db.exec('COMMIT');
+      this.#sqlite.exec('ROLLBACK TO peek');
+      this.#sqlite.exec('RELEASE peek');
+      if (!isOpen) this.#sqlite.exec('COMMIT');
       this.isOpen = isOpen;
       this.alarmAt = alarmAt;
-      this.rowsWritten = rowsWritten;
     }
   }
 
   commit(): void {
     if (!this.isOpen) return;
-    this.#db.exec('COMMIT');
+    this.#sqlite.exec('COMMIT');
     this.isOpen = false;
     this.#alarmKept = this.alarmAt;
   }
 
   rollback(): void {
     if (!this.isOpen) return;
-    this.#db.exec('ROLLBACK');
+    this.#sqlite.exec('ROLLBACK');
+    this.version += 1;
     this.isOpen = false;
     this.alarmAt = this.#alarmKept;
   }
 
   close(): void {
-    this.#db.close();
+    this.rollback();
+    this.#sqlite.close();
   }
 
   #open(): void {
     if (this.isOpen) return;
-    this.#db.exec('BEGIN');
+    this.#sqlite.exec('BEGIN');
     this.isOpen = true;
-  }
-
-  #prepare(text: string): Prepared {
-    const known = this.#statements.get(text);
-    if (known) return known;
-    const isScript = /;\s*\S/.test(text);
-    const prepared = {
-      statement: isScript ? null : this.#db.prepare(text),
-      writes: !/^\s*select\b/i.test(text),
-    };
-    this.#statements.set(text, prepared);
-    return prepared;
   }
 }
 

@@ -30,7 +30,7 @@ export interface Platform {
 export class Host {
   readonly kind: string;
   readonly name: string;
-  readonly disk = new Disk();
+  readonly disk: Disk;
   instance: Instance | null = null;
   starts = 0;
   readonly #platform: Platform;
@@ -45,6 +45,7 @@ export class Host {
     this.kind = of.kind;
     this.name = of.name;
     this.#make = of.make;
+    this.disk = new Disk(of.kind);
   }
 
   /** Its instance, made now if there is none. */
