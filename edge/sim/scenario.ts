@@ -46,7 +46,7 @@ const USUAL: Readonly<Partial<Record<Crowd, readonly [share: number, request: Jo
 export function drawScenario(random: Random): Scenario {
   const crowd = random.pick(CROWDS);
   const isFlood = crowd === 'flood';
-  const spanMs = random.between(2, 12) * MINUTE_MS;
+  const spanMs = random.between(2, 6) * MINUTE_MS;
   const plans = isFlood
     ? (['pro'] as const)
     : Array.from({ length: random.between(1, 4) }, () =>
@@ -85,7 +85,7 @@ export function drawScenario(random: Random): Scenario {
 /** Any time of day; often a little before midnight, when tokens renew. */
 function drawStart(random: Random): number {
   const day = Math.floor(EPOCH / DAY_MS) * DAY_MS + random.below(200) * DAY_MS;
-  if (random.chance(0.2)) return day + DAY_MS - random.between(1, 12) * MINUTE_MS;
+  if (random.chance(0.2)) return day + DAY_MS - random.between(1, 6) * MINUTE_MS;
   return day + random.below(DAY_MS / 2);
 }
 
