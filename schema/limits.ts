@@ -231,7 +231,7 @@ export const RECORD_BATCH_BYTES_MAX = 4 * MIB;
 export const DELIVERY_ROUND_MS = SECOND_MS;
 /** The same for settlements: until one arrives, its job counts as open and its hold is held. */
 export const SETTLEMENT_ROUND_MS = SECOND_MS;
-/** While jobs wait, calls to a pool gather this long for one commit; a grant waits as long. */
+/** While calls to a pool meet, they gather this long for one commit; a grant waits as long. */
 export const COMMIT_GATHER_MS = 1;
 /** Rounds that may follow one another at once, so that a quiet pool delivers without delay. */
 export const DELIVERY_ROUNDS_BURST = 6;

@@ -11,7 +11,7 @@ function testGroup(gatherMs = 0) {
     log.push('commit');
     return true;
   };
-  const options = { afterEach, gatherMs: () => gatherMs };
+  const options = { afterEach, gatherMs };
   const group = new CommitGroup(context, options);
   const run = (name: string) => group.run(() => log.push(name));
   const commit = async () => {
@@ -83,13 +83,22 @@ describe('a commit group', () => {
     expect(log).toEqual(['a', 'b']);
   });
 
-  it('gathers longer where it is asked to, and then takes all that came', async () => {
+  it('gathers longer after a commit in which calls met, and then takes all that came', async () => {
     const { log, run, commit } = testGroup(5);
     void run('a');
+    const later = [run('b')];
     await commit();
-    const later = [run('b'), run('c')];
+    later.push(run('c'));
     expect(log).toEqual(['a', 'commit']);
     await Promise.all(later);
     expect(log).toEqual(['a', 'commit', 'b', 'c', 'commit']);
+  });
+
+  it('gathers no longer after a commit of one call', async () => {
+    const { log, run, commit } = testGroup(60_000);
+    void run('a');
+    await commit();
+    await run('b');
+    expect(log).toEqual(['a', 'commit', 'b', 'commit']);
   });
 });

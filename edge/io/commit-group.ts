@@ -12,8 +12,8 @@ import { logError } from './log.ts';
 interface Options {
   /** Runs after the works of a commit, and belongs to it; false when nothing is to be waited for. */
   readonly afterEach: () => boolean;
-  /** How long calls gather before the commit that follows one. */
-  readonly gatherMs?: () => number;
+  /** How long calls gather before the commit that follows one in which calls met. */
+  readonly gatherMs?: number;
 }
 
 /** What a group needs of its object. */
@@ -58,8 +58,9 @@ export class CommitGroup {
         if (!this.#finish()) continue;
         // A commit that fails resets the object: its callers learn of that, and no one waits on.
         await this.#ctx.storage.sync().catch(() => {});
-        const gatherMs = this.#options.gatherMs?.() ?? 0;
-        if (gatherMs > 0) await new Promise((resolve) => setTimeout(resolve, gatherMs));
+        const { gatherMs = 0 } = this.#options;
+        const isBusy = works.length + this.#works.length > 1;
+        if (isBusy && gatherMs > 0) await new Promise((resolve) => setTimeout(resolve, gatherMs));
       }
     } finally {
       this.#busy = false;

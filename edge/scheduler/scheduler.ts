@@ -31,7 +31,6 @@ import type { JobOrder, JobWaiting, LiveJob } from '#schema/record.ts';
 import { nextTickAt } from '../core/lease.ts';
 import { fail, ok } from '../core/result.ts';
 import type { Result } from '../core/result.ts';
-import { waitingTotal } from '../core/state.ts';
 import type { EnqueueRefusal } from '../core/wait.ts';
 import { parseEnv } from '../env.ts';
 import type { Bindings } from '../env.ts';
@@ -86,7 +85,7 @@ export class Scheduler extends DurableObject<Bindings> implements SchedulerObjec
         this.#afterwards();
         return true;
       },
-      gatherMs: () => (waitingTotal(this.#pool.state) > 0 ? COMMIT_GATHER_MS : 0),
+      gatherMs: COMMIT_GATHER_MS,
     });
     this.#desk = new AgentDesk({
       pool: this.#pool,
