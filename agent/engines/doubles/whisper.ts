@@ -24,6 +24,8 @@ const ASK = [
   { word: ' ask', start: 1.2, end: 1.5 },
   { word: ' not.', start: 1.5, end: 1.9 },
 ];
+/** Far longer than a cancelled one may take. */
+const LONG_MS = 5000;
 export const TEXT = 'And so Americans, ask not.';
 
 export class WhisperDouble extends HttpDouble {
@@ -31,8 +33,8 @@ export class WhisperDouble extends HttpDouble {
   models = ['Systran/faster-whisper-large-v3', 'tts-1'];
   loading = false;
   stalls = false;
-  /** The recording, from 1, that it never answers. */
-  stallsAt = Infinity;
+  /** The recording, from 1, that it hears for `LONG_MS`. */
+  longAt = Infinity;
   key: string | null = null;
   refusal: { readonly status: number; readonly body: string } | null = null;
   /** Instead of the transcript. */
@@ -70,7 +72,7 @@ export class WhisperDouble extends HttpDouble {
     // Without a length the server waits until its own time-out.
     if (asked.headers['content-length'] === undefined || this.stalls) return;
     this.#heard += 1;
-    if (this.#heard === this.stallsAt) return;
+    if (this.#heard === this.longAt) await hearLong(response);
     if (this.refusal) return replyText(response, this.refusal.status, this.refusal.body);
     const form = await formOf(asked);
     this.forms.push(form);
@@ -80,6 +82,17 @@ export class WhisperDouble extends HttpDouble {
     if (this.body !== null) return replyText(response, 200, this.body);
     reply(response, this.kind === 'whisper.cpp' ? cppAnswer(form) : openaiAnswer(form));
   }
+}
+
+/** Ends at once when nobody waits for it any more. */
+function hearLong(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, LONG_MS);
+    response.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 function cppAnswer(form: FormData): object {
