@@ -2,11 +2,13 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'c
 import { describe, expect, it } from 'vitest';
 import { DAY_MS, DELIVERY_CHECK_MS, RECONCILE_MS } from '#schema/limits.ts';
 import { PLANS } from '#schema/plan.ts';
+import type { JobOrder } from '#schema/record.ts';
 import type { AccountObject } from '../rpc/account.ts';
 import {
   bindings,
   eventually,
   makeAccount,
+  newOrder,
   newPool,
   schedulerOf,
   SPEC,
@@ -213,6 +215,31 @@ describe('a submit', () => {
   });
 });
 
+/** As after a crash between the write and the hand-over: the row is there, nobody was told. */
+async function leaveUnoffered(
+  account: { readonly id: string; readonly apiKeyId: string },
+  input: ReturnType<typeof submitInput>,
+): Promise<JobOrder> {
+  const order = newOrder(input.pool, account.id, {
+    id: input.jobId,
+    apiKeyId: account.apiKeyId,
+    day: new Date().toISOString().slice(0, 10),
+    createdAt: Date.now() - 1000,
+  });
+  await runInDurableObject(stubOfAccount(account.id), (_, { storage }) => {
+    storage.sql.exec('UPDATE account SET held = 250');
+    storage.sql.exec(
+      'INSERT INTO job VALUES (?, ?, 250, 0, ?, ?, NULL)',
+      order.id,
+      order.day,
+      Date.now(),
+      JSON.stringify(order),
+    );
+    return storage.setAlarm(Date.now() + DELIVERY_CHECK_MS);
+  });
+  return order;
+}
+
 describe('an accepted job', () => {
   it('survives an eviction with its hold', async () => {
     const { account, submit, state } = await world();
@@ -224,30 +251,7 @@ describe('an accepted job', () => {
   it('that never reached the Scheduler is handed over by the alarm', async () => {
     const { account, pool, agent, state } = await world();
     const input = submitInput(pool);
-    // As after a crash between the write and the hand-over: the row is there, nobody was told.
-    await runInDurableObject(stubOfAccount(account.id), (_, storage) => {
-      const order = {
-        ...input,
-        id: input.jobId,
-        accountId: account.id,
-        apiKeyId: account.apiKeyId,
-        tier: 'pro',
-        heldMillitokens: 250,
-        day: new Date().toISOString().slice(0, 10),
-        createdAt: Date.now(),
-        deadlineAt: null,
-      };
-      const { sql } = storage.storage;
-      sql.exec('UPDATE account SET held = 250');
-      sql.exec(
-        'INSERT INTO job VALUES (?, ?, 250, 0, ?, ?, NULL)',
-        order.id,
-        order.day,
-        Date.now(),
-        JSON.stringify(order),
-      );
-      return storage.storage.setAlarm(Date.now() + DELIVERY_CHECK_MS);
-    });
+    await leaveUnoffered(account, input);
     await evictDurableObject(stubOfAccount(account.id));
     expect(await schedulerOf(pool).find(input.jobId, account.id)).toBeNull();
     expect((await account.object.findCreated(input.jobId))?.status).toBe('created');
@@ -267,6 +271,24 @@ describe('an accepted job', () => {
     expect(await account.object.cancelCreated(jobId)).toBe('cancelled');
     expect((await schedulerOf(pool).find(jobId, account.id))?.record.status).not.toBe('queued');
     await eventually(async () => (await account.object.cancelCreated(jobId)) === 'unknown');
+  });
+
+  it('of a former life that is cancelled stays so when its first offer arrives after that', async () => {
+    const { account, pool, agent, state } = await world();
+    const input = submitInput(pool);
+    const order = await leaveUnoffered(account, input);
+    await evictDurableObject(stubOfAccount(account.id));
+    expect(await account.object.cancelCreated(order.id)).toBe('cancel_requested');
+    // Had it ended there by now, it might be forgotten, and be taken as a new one.
+    expect(await schedulerOf(pool).known([order.id])).toEqual([]);
+    const first = { accepted: false, cancelled: false, epoch: 0 };
+    expect((await schedulerOf(pool).enqueue(order, first)).ok).toBe(true);
+    await later(account.id, DELIVERY_CHECK_MS + 1000, (object) =>
+      (object as unknown as { alarm(): Promise<void> }).alarm(),
+    );
+    await eventually(async () => (await state()).jobsOpen === 0);
+    expect(await state()).toMatchObject({ heldMillitokens: 0, spentMillitokens: 0 });
+    expect((await agent.acquire()).job).toBeNull();
   });
 
   it('that its Scheduler knows is not offered again by the alarm', async () => {

@@ -57,6 +57,7 @@ export class Intake {
   #mustWrite = false;
   #recovery: Promise<void> | null = null;
   #isWhole: boolean;
+  readonly #bornAt = Date.now();
 
   constructor(around: Surroundings, books: Books) {
     this.#around = around;
@@ -254,6 +255,13 @@ export class Intake {
     if (!job) return 'unknown';
     if (this.#store.isAhead(jobId)) this.#books.save();
     this.#store.markCancelled(jobId);
+    const expiresAt = job.order.createdAt + DELIVERY_CHECK_MS;
+    // An offer of a life before may be on its way: it must not find the job ended and forgotten.
+    if (job.order.createdAt < this.#bornAt && Date.now() < expiresAt) {
+      this.#store.checkLater(jobId, expiresAt);
+      this.#around.wakeBy(expiresAt);
+      return 'cancel_requested';
+    }
     const [handed] = await this.#handOvers.offer([{ order: job.order, cancelled: true }], true);
     // Unanswered: the mark is on disk, and the alarm repeats the offer with it.
     if (!handed?.ok) return 'cancel_requested';
