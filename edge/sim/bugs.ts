@@ -306,6 +306,16 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
+    name: 'offer-of-a-former-life-taken',
+    patches: [
+      {
+        file: 'edge/scheduler/pool.ts',
+        from: 'if (this.#store.fences.isPast(order.accountId, options.epoch)) {',
+        to: 'if (this.#store.fences.isPast(order.accountId, undefined)) {',
+      },
+    ],
+  },
+  {
     name: 'agent-delivers-after-its-lease',
     patches: [
       {

@@ -13,6 +13,12 @@ export interface Profile {
   readonly rpcLoss: number;
   readonly httpLoss: number;
   readonly httpDouble: number;
+  /** Share of an object's calls during which it crashes. */
+  readonly rpcCrash: number;
+  /** Share of calls that outlive their caller and come when it may have a new life. */
+  readonly rpcStray: number;
+  /** Share of requests a copy of which comes much later. */
+  readonly httpStray: number;
   /** Share of messages that take far longer. */
   readonly slow: number;
   /** Share of an object's turns after which it crashes. */
@@ -38,6 +44,9 @@ const CALM: Profile = {
   rpcLoss: 0,
   httpLoss: 0,
   httpDouble: 0,
+  rpcCrash: 0,
+  rpcStray: 0,
+  httpStray: 0,
   slow: 0,
   crash: 0,
   commitMs: 0,
@@ -65,6 +74,9 @@ export function drawProfile(random: Random): Profile {
     rpcLoss: some(0.6, [0.002, 0.01, 0.05]),
     httpLoss: some(0.6, [0.005, 0.02, 0.1]),
     httpDouble: some(0.5, [0.01, 0.05]),
+    rpcCrash: some(0.3, [0.005, 0.02]),
+    rpcStray: some(0.6, [0.2, 0.8]),
+    httpStray: some(0.5, [0.02, 0.1]),
     slow: some(0.5, [0.005, 0.03]),
     crash: some(0.6, [0.001, 0.005, 0.02]),
     commitMs: some(0.4, [2, 10, 60]),
@@ -81,6 +93,10 @@ export function drawProfile(random: Random): Profile {
 
 const SLOW_MS = 6000;
 const ALARM_LATE_MS = 8000;
+/** A network keeps no call of a dead object for longer; its next life asks and fences by then. */
+const RPC_STRAY_MS_MAX = 20_000;
+/** Up to a retry, the end of an attempt, the end of a lease. */
+const HTTP_STRAY_MS = [3000, 10_000, 60_000] as const;
 const SILENCE_MS = [5, 500, 12_000] as const;
 
 /** The faults of one world; see above. */
@@ -130,6 +146,22 @@ export class Faults {
 
   doublesHttp(): boolean {
     return this.#strikes(this.profile.httpDouble, 'http requests doubled');
+  }
+
+  crashesInCall(): boolean {
+    return this.#strikes(this.profile.rpcCrash, 'crashes of callers');
+  }
+
+  /** Until a call of a caller that has died comes after all, or null. */
+  rpcStrayMs(): number | null {
+    const strays = this.#strikes(this.profile.rpcStray, 'rpc requests of the dead');
+    return strays ? this.#random.below(RPC_STRAY_MS_MAX) : null;
+  }
+
+  /** Until a copy of a request comes that nobody expects any more, or null. */
+  httpStrayMs(): number | null {
+    const strays = this.#strikes(this.profile.httpStray, 'http requests late');
+    return strays ? this.#random.span(this.#random.pick(HTTP_STRAY_MS)) : null;
   }
 
   crashes(): boolean {

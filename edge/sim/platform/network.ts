@@ -7,8 +7,8 @@
 import type { Faults } from '../faults.ts';
 import { leave, theWorld } from '../world.ts';
 import type { Owner, World } from '../world.ts';
-import { Host } from './object.ts';
-import type { Instance, ObjectClass, Platform } from './object.ts';
+import { Host, Instance } from './object.ts';
+import type { ObjectClass, Platform } from './object.ts';
 
 interface Place {
   readonly host: Host;
@@ -108,7 +108,7 @@ export class Network {
   }
 
   #send(flight: Flight, text: string): void {
-    const { host, target } = flight.to;
+    const { host } = flight.to;
     const name = `${host.kind}:${host.name}.${flight.method}`;
     this.#world.count('messages');
     this.#world.note('call', `${flight.caller.name} -> ${name} ${text}`);
@@ -116,6 +116,7 @@ export class Network {
       this.#lose(flight, `request of ${name}`);
       return;
     }
+    this.#mayCrash(flight.caller);
     const sentAt = this.#world.now;
     this.#world.after(this.#faults.rpcMs(), {
       owner: () => host.wake(),
@@ -123,14 +124,43 @@ export class Network {
       act: () => {
         const instance = host.instance!;
         // The platform cancels a caller's calls with it; what is on the wire may still arrive.
-        if (!flight.caller.alive && this.#world.now - sentAt > LINGER_MS) return;
-        if (target && instance.epoch !== target.epoch) {
-          this.#fail(flight, 'the object that made this stub is gone');
-          return;
+        if (!flight.caller.alive) {
+          const strayMs = this.#faults.rpcStrayMs();
+          if (strayMs !== null) this.#stray(flight, text, strayMs);
+          if (strayMs !== null || this.#world.now - sentAt > LINGER_MS) return;
         }
-        this.#run(flight, instance, text);
+        this.#arrive(flight, instance, text);
       },
     });
+  }
+
+  /** An object may die while its call is on its way. */
+  #mayCrash(caller: Owner): void {
+    if (!(caller instanceof Instance) || !this.#faults.crashesInCall()) return;
+    this.#world.afterSync(0, {
+      owner: caller,
+      what: 'dies in a call',
+      act: () => caller.host.crash(this.#world.random.chance(0.5)),
+    });
+  }
+
+  /** A call arrives when its caller has long had a new life, or none. */
+  #stray(flight: Flight, text: string, ms: number): void {
+    const { host } = flight.to;
+    this.#world.after(ms, {
+      owner: () => host.wake(),
+      what: `receives late ${flight.method} of ${flight.caller.name}`,
+      act: () => this.#arrive(flight, host.instance!, text),
+    });
+  }
+
+  #arrive(flight: Flight, instance: Instance, text: string): void {
+    const { target } = flight.to;
+    if (target && instance.epoch !== target.epoch) {
+      this.#fail(flight, 'the object that made this stub is gone');
+      return;
+    }
+    this.#run(flight, instance, text);
   }
 
   #run(flight: Flight, instance: Instance, text: string): void {

@@ -93,6 +93,8 @@ export class Worker {
     this.#world.note('request', `${name} ${exchange.text}`);
     const copies = this.#faults.doublesHttp() ? 2 : 1;
     for (let copy = 0; copy < copies; copy += 1) this.#send(exchange, mine, { finish, giveUp });
+    const lateMs = this.#faults.httpStrayMs();
+    if (lateMs !== null) this.#sendLate(exchange, lateMs);
     return () => {
       isOver = true;
       cancelTimeout();
@@ -127,23 +129,40 @@ export class Worker {
       if (this.#faults.silenceMs() < 100) cut('connection reset');
       return;
     }
-    this.#started += 1;
-    const invocation = new Invocation(
-      `worker:${this.#started}`,
-      this.#faults.skewMs(),
-      () => void cut('the server went away'),
-    );
+    const invocation = this.#invoke(exchange, this.#faults.httpMs(), {
+      leave: () => void cut('the server went away'),
+      finish: to.finish,
+    });
     mine.add(invocation);
+  }
+
+  /**
+   * A copy of a request comes when its client has had an answer, has given up or is gone: also what
+   * was sent without a network, once there is one. Nobody hears what came of it.
+   */
+  #sendLate(exchange: Exchange, ms: number): void {
+    this.#invoke(exchange, ms, { leave: () => {}, finish: null });
+  }
+
+  #invoke(
+    exchange: Exchange,
+    ms: number,
+    to: { readonly leave: () => void; readonly finish: ((reply: Reply) => void) | null },
+  ): Invocation {
+    this.#started += 1;
+    const name = `worker:${this.#started}`;
+    const invocation = new Invocation(name, this.#faults.skewMs(), to.leave);
     this.#running.add(invocation);
-    this.#world.after(this.#faults.httpMs(), {
+    this.#world.after(ms, {
       owner: invocation,
-      what: `${name} of ${client.name}`,
+      what: `${exchange.name} of ${exchange.client.name}`,
       act: () =>
         void this.#run(exchange).then((reply) => {
           this.#end(invocation);
-          this.#reply(exchange, reply, to.finish);
+          if (to.finish) this.#reply(exchange, reply, to.finish);
         }),
     });
+    return invocation;
   }
 
   async #run(exchange: Exchange): Promise<Reply> {
