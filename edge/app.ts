@@ -154,12 +154,10 @@ function render(c: Context<AppEnv>, wire: Wire): Response {
   return c.json(body, status, { ...headers, 'x-request-id': requestId });
 }
 
-/** What the platform says of an object that was away: the same request may work again. */
-const AWAY = ['retryable', 'overloaded', 'durableObjectReset'];
-
-/** Also of an object that another one asked: errors keep these marks on their way. */
+/** A Durable Object that is overloaded or was restarted: the same request may work again. */
 function isAway(error: Error): boolean {
-  return AWAY.some((mark) => Reflect.get(error, mark) === true);
+  const { retryable, overloaded } = error as { retryable?: unknown; overloaded?: unknown };
+  return retryable === true || overloaded === true;
 }
 
 /** Written to the answer itself: each `c.header` after a handler would copy the whole answer. */
