@@ -27,7 +27,6 @@ import type { Log } from './log.ts';
 import { createLog } from './log.ts';
 import { CALL_MS_MAX, CLOSE_MS_MAX, SAME_SIGNAL_MS } from './limits.ts';
 import { Metrics } from './metrics.ts';
-import { openFleet } from './opening.ts';
 import { RUNNING_FILE } from './operator/control.ts';
 import { EngineProcess } from './process.ts';
 import { Journal } from './process/journal.ts';
@@ -137,10 +136,10 @@ async function runLocked(env: AgentEnv, { log, classifier }: Own): Promise<Exit>
   };
   const fleet = new Fleet(engines, { log, askGpu, askDiskBytes });
   const metrics = new Metrics();
-  // This may take half a minute when engines are to be started.
+  // This may take minutes when engines are to be started.
   log.info('agent.open', { version, engines: env.engines, data });
-  const onLate = () => agentOfNow?.look();
-  const capabilities = await openFleet(fleet, { clock, log, onLate });
+  const seen = await fleet.discover();
+  const capabilities = (await fleet.survey()) ? await fleet.discover() : seen;
   const own = { clock, random: Math.random, fleet, log, metrics, version, scratch, classifier };
   const agent = new Agent({ ...own, capabilities, drainMs: env.drainMs }, pools);
   agentOfNow = agent;

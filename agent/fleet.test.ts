@@ -224,7 +224,7 @@ describe('engines that have to run to say what they have', () => {
   it('are left alone while they rest after a failure, and nothing is unloaded for them', async () => {
     const [works, rests] = [new TestEngine('works', ['chat'], bell), hidden('rests', 'svd')];
     works.loaded = ['chat'];
-    const tired: Engine = Object.assign(rests, { trouble: () => 'it failed' });
+    const tired: Engine = Object.assign(rests, { trouble: () => 'it failed', resting: () => true });
     const fleet = fleetOf([works, tired]);
     await fleet.discover();
     expect(await fleet.survey()).toBe(false);

@@ -88,7 +88,7 @@ export class Fleet {
     let asked = false;
     for (const engine of this.#engines) {
       // One that rests after a failure is no reason to unload what works.
-      const isSettled = this.#found.has(engine.name) || (engine.trouble?.() ?? null) !== null;
+      const isSettled = this.#found.has(engine.name) || (engine.resting?.() ?? false);
       if (!engine.survey || isSettled || this.#runs > 0 || signal.aborted) continue;
       try {
         await this.#free(freedFor(engine.name, this.engines()), engine.name, Infinity);

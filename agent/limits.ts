@@ -67,8 +67,6 @@ export const POOLS_MAX = 16;
 export const DISCOVER_MS = 60 * SECOND_MS;
 /** An engine says within this time what it has, or counts as away. */
 export const DISCOVER_MS_MAX = 10 * SECOND_MS;
-/** Engines that start are waited for so long before the session opens; the rest is announced later. */
-export const OPEN_MS_MAX = 30 * SECOND_MS;
 /** Largest answer of the edge: the specs of a batch, escaped. */
 export const ANSWER_BYTES_MAX = 2 * BATCH_MAX * JSON_BODY_BYTES_MAX;
 /** With less of the disk free no job is taken: its result would have no place. */

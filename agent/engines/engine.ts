@@ -78,6 +78,8 @@ export interface Engine {
   survey?(signal: AbortSignal): Promise<void>;
   /** Whether it holds memory of its own even with no model loaded: a process that we started. */
   occupies?(): boolean;
+  /** Whether it rests after failures, and is not to be started now. */
+  resting?(): boolean;
   /** What is wrong with it, for the operator; null when nothing is. */
   trouble?(): string | null;
   /** Unloads every model and gives the memory back. */

@@ -253,6 +253,31 @@ describe('a managed engine', () => {
     expect(engine.trouble!()).toContain('keeps failing');
   });
 
+  it('that was stopped while a model is left out announces it when that is over', async () => {
+    const { process: own } = await open({ serves: 'text' });
+    let [models, trouble]: [string[] | null, string | null] = [['chat'], null];
+    const inner: Engine = {
+      name: 'inner',
+      discover: () => Promise.resolve(models && { version: '1', models: [...models] }),
+      resident: () => [],
+      trouble: () => trouble,
+      run: () => Promise.reject(new Error('not run')),
+      free: () => Promise.resolve(),
+      close: () => Promise.resolve(),
+    };
+    const engine = manage(inner, { process: own, clock: fastClock(), onSwitch: 'stop' });
+    await own.up(never);
+    expect(await engine.discover(never)).toMatchObject({ models: ['chat'] });
+    [models, trouble] = [[], 'chat is left out'];
+    expect(await engine.discover(never)).toMatchObject({ models: [] });
+    expect(engine.resting!()).toBe(false);
+    await engine.free();
+    models = null;
+    expect(await engine.discover(never)).toMatchObject({ models: [] });
+    trouble = null;
+    expect(await engine.discover(never)).toMatchObject({ models: ['chat'] });
+  });
+
   it('uses a server that is there already, and does not end it', async () => {
     const { engine, process: own, port } = await open({ serves: 'text' });
     const double = new KoboldDouble();

@@ -39,6 +39,8 @@ class Managed implements Engine {
   readonly #clock: Clock;
   readonly #onSwitch: 'stop' | 'unload';
   #known: EngineInfo | null = null;
+  /** What it has now, less what is left out for a while. */
+  #last: EngineInfo | null = null;
   /** A server that somebody else started answers. */
   #isForeign = false;
   /** Jobs that run, or wait for its start. */
@@ -65,21 +67,32 @@ class Managed implements Engine {
       return null;
     }
     const info = await this.#inner.discover(signal).catch(() => null);
-    if (info) this.#known = info;
+    this.#learn(info);
     if (this.#process.isAlive) {
       // One that computes may be slow to answer; the run itself is watched.
       if (this.#process.isUp && !this.#busy) this.#process.heard(info !== null);
       return info ?? (this.#process.isUp && !this.#busy ? null : this.#known);
     }
     this.#isForeign = info !== null;
-    return this.#known;
+    return this.#isLacking ? this.#last : this.#known;
   }
 
   async survey(signal: AbortSignal): Promise<void> {
     if (this.#known) return;
     if (await this.discover(signal)) return;
     await this.#process.up(signal);
-    this.#known = await this.#inner.discover(signal);
+    this.#learn(await this.#inner.discover(signal));
+  }
+
+  /** What is left out for a while is there all the same, and counts again when that is over. */
+  #learn(info: EngineInfo | null): void {
+    if (!info) return;
+    this.#last = info;
+    if (!this.#isLacking) this.#known = info;
+  }
+
+  get #isLacking(): boolean {
+    return (this.#inner.trouble?.() ?? null) !== null;
   }
 
   resident(): readonly ModelId[] {
@@ -88,6 +101,10 @@ class Managed implements Engine {
 
   occupies(): boolean {
     return this.#process.holds;
+  }
+
+  resting(): boolean {
+    return this.#process.trouble !== null;
   }
 
   trouble(): string | null {
