@@ -55,7 +55,10 @@ const FOUND: Readonly<
     seeds: [4, 5, 12, 17],
     rule: /an accepted job is found|everything comes to rest|the history tells how a job ended/,
   },
-  'outbox-overtakes': { seeds: [2, 5, 9, 27], rule: /an accepted job is found|whoever asked is told how a job ended|the history tells how a job ended/ },
+  'outbox-overtakes': {
+    seeds: [2, 5, 9, 27],
+    rule: /an accepted job is found|whoever asked is told how a job ended|the history tells how a job ended/,
+  },
   'parked-poll-forgotten': { seeds: [21, 22, 67, 95], rule: /an idle agent gets a waiting job/ },
   'place-lost-on-requeue': { seeds: [1, 2, 4, 5], rule: /a job handed back keeps its place/ },
   'requeue-on-cancel': { seeds: [59, 110, 125], rule: /a cancelled job never runs again/ },
